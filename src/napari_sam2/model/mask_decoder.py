@@ -1,0 +1,115 @@
+"""Prompt tokens and image features to masks (paper section 4, prompt encoder and mask decoder; appendix D.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sam2.model.layers import MLP, LayerNorm2d
+from napari_sam2.model.two_way import TwoWayTransformer
+from napari_sam2.model.values import ImageEmbedding, PromptTokens, StabilityFallback
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMasks:
+    """Logits (b, m, h, w), predicted IoU (b, m), tokens (b, m or 1, c) and object score (b, 1)."""
+
+    logits: Tensor
+    iou: Tensor
+    tokens: Tensor
+    object_score: Tensor
+
+
+class MaskDecoder(nn.Module):
+    """Predict one mask and three alternatives for every prompt."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.transformer = TwoWayTransformer(width)
+        self.iou_token = nn.Embedding(1, width)
+        self.mask_tokens = nn.Embedding(4, width)
+        self.obj_score_token = nn.Embedding(1, width)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(width, width // 4, kernel_size=2, stride=2),
+            LayerNorm2d(width // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+        self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
+        self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            MLP(width, width, width // 8, depth=3) for _ in range(4)
+        )
+        self.iou_prediction_head = MLP(width, 256, 4, depth=3)
+        self.pred_obj_score_head = MLP(width, width, 1, depth=3)
+
+    def forward(
+        self,
+        features: Tensor,
+        embedding: ImageEmbedding,
+        position: Tensor,
+        prompt: PromptTokens,
+        multimask: bool,
+        fallback: StabilityFallback | None,
+    ) -> DecodedMasks:
+        """Decode a batch of prompts.
+
+        Parameters
+        ----------
+        features
+            (b or 1, c, h, w): what the tokens look at; conditioned on memory or not.
+        embedding
+            Gives the two finer maps, (b or 1, ...).
+        position
+            (1, c, h, w) code of every cell.
+        prompt
+            Tokens (b, n, c).
+        multimask
+            Whether to return the three alternatives instead of the single mask.
+        fallback
+            When the single mask may be replaced by the best alternative; None for never.
+        """
+        own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
+        batch = max(len(prompt.sparse), len(features), len(prompt.dense))
+        sparse = prompt.sparse.expand(batch, -1, -1)
+        tokens = torch.cat((own.expand(batch, -1, -1), sparse), dim=1)
+        source = features + prompt.dense
+        height, width = source.shape[-2:]
+        tokens, image = self.transformer(
+            tokens, source.flatten(2).transpose(1, 2), position.flatten(2).transpose(1, 2)
+        )
+        mask_tokens = tokens[:, 2:6]
+        logits = self._masks(image.transpose(1, 2).unflatten(2, (height, width)), embedding, mask_tokens)
+        iou = self.iou_prediction_head(tokens[:, 1]).sigmoid()
+        object_score = self.pred_obj_score_head(tokens[:, 0])
+        if multimask:
+            return DecodedMasks(logits[:, 1:], iou[:, 1:], mask_tokens[:, 1:], object_score)
+        single, single_iou = logits[:, :1], iou[:, :1]
+        if fallback is not None:
+            stable = _stability(single, fallback.delta) >= fallback.threshold
+            best = iou[:, 1:].argmax(dim=1, keepdim=True) + 1
+            index = torch.where(stable, 0, best)
+            single = logits.gather(1, index[..., None, None].expand(-1, -1, *logits.shape[2:]))
+            single_iou = iou.gather(1, index)
+        # The token stays the single mask's, whichever mask was taken.
+        return DecodedMasks(single, single_iou, mask_tokens[:, :1], object_score)
+
+    def _masks(self, image: Tensor, embedding: ImageEmbedding, mask_tokens: Tensor) -> Tensor:
+        first, norm, _, second, _ = self.output_upscaling
+        x = F.gelu(norm(first(image) + embedding.middle))
+        x = F.gelu(second(x) + embedding.fine)
+        weights = torch.stack(
+            [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
+        )
+        return (weights @ x.flatten(2)).unflatten(2, x.shape[-2:])
+
+
+def _stability(logits: Tensor, delta: float) -> Tensor:
+    """Share of the area at a low threshold that remains at a high one, (b, 1); empty masks are stable."""
+    inner = (logits > delta).flatten(2).sum(-1).float()
+    outer = (logits > -delta).flatten(2).sum(-1).float()
+    return torch.where(outer > 0, inner / outer, 1.0)

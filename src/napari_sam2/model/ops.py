@@ -1,0 +1,32 @@
+"""The single door to the kernels: what the network asks for, whichever way it is computed."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam2_kernels.attention import narrow_attention
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention without a mask.
+
+    Parameters
+    ----------
+    query
+        (b, heads, n, c); a batch of one is shared by all.
+    key
+        (b, heads, m, c).
+    value
+        (b, heads, m, v); v may be narrower than c.
+
+    Returns
+    -------
+    Tensor
+        (b, heads, n, v).
+    """
+    batch = max(query.shape[0], key.shape[0], value.shape[0])
+    query, key, value = (x.expand(batch, -1, -1, -1) for x in (query, key, value))
+    if value.shape[-1] != key.shape[-1]:
+        return narrow_attention(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value)

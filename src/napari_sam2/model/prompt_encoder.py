@@ -1,0 +1,75 @@
+"""Clicks, boxes and masks as tokens (SAM, section 3; SAM 2 keeps it)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sam2.model.config import ModelConfig
+from napari_sam2.model.layers import LayerNorm2d
+from napari_sam2.model.positions import FourierPosition
+from napari_sam2.model.values import PromptTokens
+
+PADDING, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
+"""Labels of points: none, beside the object, on it, upper left and lower right corner of a box."""
+
+
+class PromptEncoder(nn.Module):
+    """Encode prompts given in pixels of the model's square input."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.image_size = config.image_size
+        self.mask_size = config.mask_size
+        self.pe_layer = FourierPosition(width)
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, width)
+        self.mask_downscaling = nn.Sequential(
+            nn.Conv2d(1, 4, kernel_size=2, stride=2),
+            LayerNorm2d(4),
+            nn.GELU(),
+            nn.Conv2d(4, 16, kernel_size=2, stride=2),
+            LayerNorm2d(16),
+            nn.GELU(),
+            nn.Conv2d(16, width, kernel_size=1),
+        )
+        self.no_mask_embed = nn.Embedding(1, width)
+
+    def forward(
+        self, points: Tensor | None, labels: Tensor | None, mask_logits: Tensor | None
+    ) -> PromptTokens:
+        """Encode a batch of prompts.
+
+        Parameters
+        ----------
+        points
+            (b, p, 2), (x, y) in model pixels; None for no tokens at all.
+        labels
+            (b, p): `PADDING`, `NEGATIVE`, `POSITIVE`, `BOX_START` or `BOX_END`.
+        mask_logits
+            (b, 1, h, w), resized to a quarter of the input where it has another size; None for no mask.
+        """
+        weight = self.no_mask_embed.weight
+        if points is None or labels is None:
+            batch = 1 if mask_logits is None else len(mask_logits)
+            sparse = weight.new_zeros(batch, 0, weight.shape[1])
+        else:
+            sparse = self._points(points, labels)
+        if mask_logits is None:
+            side = self.image_size // 16
+            return PromptTokens(sparse, weight[..., None, None].expand(1, -1, side, side))
+        mask = mask_logits.float()
+        if mask.shape[-2:] != (self.mask_size, self.mask_size):
+            mask = F.interpolate(mask, (self.mask_size, self.mask_size), mode="bilinear", antialias=True)
+        return PromptTokens(sparse, self.mask_downscaling(mask.to(weight.dtype)))
+
+    def _points(self, points: Tensor, labels: Tensor) -> Tensor:
+        code = self.pe_layer((points.float() + 0.5) / self.image_size)
+        table = torch.cat([embedding.weight for embedding in self.point_embeddings])
+        sparse = code + table[labels.clamp(min=0)]
+        nothing = self.not_a_point_embed.weight
+        sparse = torch.where((labels == PADDING)[..., None], nothing, sparse)
+        # A "no point" token always closes the list.
+        return torch.cat((sparse, nothing.expand(len(sparse), 1, -1).to(sparse.dtype)), dim=1).to(nothing.dtype)

@@ -1,0 +1,77 @@
+"""A transformer in which prompt tokens and image look at each other (SAM, appendix A)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from napari_sam2.model.layers import MLP
+from napari_sam2.model.ops import attend
+
+
+class TwoWayTransformer(nn.Module):
+    """Two layers, then a last look of the tokens at the image."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TwoWayLayer(width, first=index == 0) for index in range(2))
+        self.final_attn_token_to_image = Attention(width, width // 2)
+        self.norm_final_attn = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, image: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Update `tokens` (b, t, c) and `image` (b or 1, n, c); `position` (1, n, c) is added to keys.
+
+        An image of batch one is shared by all prompts until it first looks at their tokens.
+        """
+        start = tokens
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, start, position)
+        seen = self.final_attn_token_to_image(tokens + start, image + position, image)
+        return self.norm_final_attn(tokens + seen), image
+
+
+class TwoWayLayer(nn.Module):
+    """Tokens among themselves, tokens to image, an MLP, image to tokens; norms come after."""
+
+    def __init__(self, width: int, first: bool) -> None:
+        super().__init__()
+        self.first = first
+        self.self_attn = Attention(width, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.cross_attn_token_to_image = Attention(width, width // 2)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = MLP(width, 2048, width, depth=2)
+        self.norm3 = nn.LayerNorm(width)
+        self.norm4 = nn.LayerNorm(width)
+        self.cross_attn_image_to_token = Attention(width, width // 2)
+
+    def forward(self, tokens: Tensor, image: Tensor, start: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        if self.first:
+            # No residual and no position here: the tokens are their own positions.
+            tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
+        else:
+            query = tokens + start
+            tokens = self.norm1(tokens + self.self_attn(query, query, tokens))
+        seen = self.cross_attn_token_to_image(tokens + start, image + position, image)
+        tokens = self.norm2(tokens + seen)
+        tokens = self.norm3(tokens + self.mlp(tokens))
+        told = self.cross_attn_image_to_token(image + position, tokens + start, tokens)
+        return tokens, self.norm4(image + told)
+
+
+class Attention(nn.Module):
+    """Attention of eight heads, computed at `inner` channels."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, inner)
+        self.k_proj = nn.Linear(width, inner)
+        self.v_proj = nn.Linear(width, inner)
+        self.out_proj = nn.Linear(inner, width)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        q, k, v = (
+            proj(x).unflatten(-1, (8, -1)).transpose(1, 2)
+            for proj, x in ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))
+        )
+        out: Tensor = self.out_proj(attend(q, k, v).transpose(1, 2).flatten(2))
+        return out

@@ -1,0 +1,123 @@
+"""What travels between the stages of the network: frozen bundles of tensors, batch first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+NO_OBJECT = -1024.0
+"""Mask logit everywhere on a frame where the object is not in view."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEmbedding:
+    """An encoded image at three scales; 64 x 64, 128 x 128 and 256 x 256 for a model of 1024 px.
+
+    Attributes
+    ----------
+    features
+        (b, c, h, w), neither conditioned on memory nor marked as without memory.
+    middle
+        (b, c / 4, 2 h, 2 w).
+    fine
+        (b, c / 8, 4 h, 4 w).
+    """
+
+    features: Tensor
+    middle: Tensor
+    fine: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the three maps take."""
+        return sum(x.numel() * x.element_size() for x in (self.features, self.middle, self.fine))
+
+    def to(self, device: torch.device) -> ImageEmbedding:
+        """Return the same embedding on `device`."""
+        return ImageEmbedding(self.features.to(device), self.middle.to(device), self.fine.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTokens:
+    """Encoded prompts: points and boxes as tokens (b, n, c), a mask as a map (b or 1, c, h, w)."""
+
+    sparse: Tensor
+    dense: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StabilityFallback:
+    """Take the best of three masks where the single mask's area hangs on the threshold (model spec 6.5)."""
+
+    delta: float = 0.05
+    threshold: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPrediction:
+    """Masks for a batch of prompts.
+
+    Attributes
+    ----------
+    logits
+        (b, m, 4 h, 4 w): positive inside the object.
+    iou
+        (b, m): predicted overlap with the true mask, 0 to 1.
+    object_score
+        (b, 1): logit; positive where the object is in view.
+    pointer
+        (b, m or 1, c): the object's summary for the memory, already replaced where it is not in view.
+    """
+
+    logits: Tensor
+    iou: Tensor
+    object_score: Tensor
+    pointer: Tensor
+
+    def best(self) -> MaskPrediction:
+        """Return the mask of highest predicted IoU of each prompt: m = 1."""
+        if self.logits.shape[1] == 1:
+            return self
+        row = torch.arange(len(self.iou), device=self.iou.device)
+        index = self.iou.argmax(dim=1)
+        pointer = self.pointer if self.pointer.shape[1] == 1 else self.pointer[row, index][:, None]
+        return MaskPrediction(
+            self.logits[row, index][:, None], self.iou[row, index][:, None], self.object_score, pointer
+        )
+
+    def gated(self) -> MaskPrediction:
+        """Return the same with all logits at `NO_OBJECT` where the object is not in view."""
+        seen = (self.object_score > 0)[..., None, None]
+        return replace(self, logits=torch.where(seen, self.logits.float(), NO_OBJECT))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMemory:
+    """What one frame leaves behind for later ones: a map (b, m, h, w) and a pointer (b, c)."""
+
+    features: Tensor
+    pointer: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySlots:
+    """The memories that a frame may look at, for objects that share one layout.
+
+    Attributes
+    ----------
+    features
+        (b, r, m, h, w): r remembered frames.
+    ages
+        r row numbers of the temporal code: 0 is the neighbouring frame, the last is a prompted one.
+    pointers
+        (b, k, c).
+    steps
+        k distances in time, as fractions of the longest one that pointers reach.
+    """
+
+    features: Tensor
+    ages: tuple[int, ...]
+    pointers: Tensor
+    steps: tuple[float, ...]
