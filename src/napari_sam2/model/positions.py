@@ -50,7 +50,9 @@ class FourierPosition(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Encode `points` (..., 2), (x, y) in [0, 1], as float32 (..., channels)."""
-        angle = 2 * math.pi * ((2 * points.float() - 1) @ self.positional_encoding_gaussian_matrix.float())
+        matrix = self.positional_encoding_gaussian_matrix.float()
+        with torch.autocast(points.device.type, enabled=False):  # a click needs more digits than bfloat16 has
+            angle = 2 * math.pi * ((2 * points.float() - 1) @ matrix)
         return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
     def grid(self, side: int) -> Tensor:

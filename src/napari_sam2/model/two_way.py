@@ -67,6 +67,13 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, inner)
         self.v_proj = nn.Linear(width, inner)
         self.out_proj = nn.Linear(inner, width)
+        if inner < width:
+            # Between tokens and image, look first where the positions agree; from other starts a small network
+            # takes very long to notice where a click is.
+            nn.init.orthogonal_(self.q_proj.weight, gain=2.0)
+            self.k_proj.weight.data.copy_(self.q_proj.weight.data)
+            nn.init.orthogonal_(self.v_proj.weight)
+            nn.init.orthogonal_(self.out_proj.weight)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q, k, v = (

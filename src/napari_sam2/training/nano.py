@@ -1,0 +1,63 @@
+"""Train the embedded model: ``python -m napari_sam2.training.nano DATA --out FOLDER``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from napari_sam2.io.checkpoints import save_model
+from napari_sam2.model.config import NANO
+from napari_sam2.model.sam2 import SAM2
+from napari_sam2.training.clips import ClipLoader, ClipMix
+from napari_sam2.training.config import TrainConfig
+from napari_sam2.training.loop import train_stage
+
+# Small crops first and balanced losses, since the focal weight of the paper hardly moves a small network from
+# scratch; then larger clips, sequences, and the paper's losses.
+STAGES = (
+    TrainConfig(size=128, frames=1, batch=8, minutes=14, rate=6e-4),
+    TrainConfig(size=256, frames=1, batch=6, minutes=22, rate=5e-4, dense=0.5),
+    TrainConfig(size=256, frames=4, batch=2, minutes=22, rate=4e-4, dense=0.25, focal=5.0),
+    TrainConfig(size=512, frames=3, batch=1, minutes=22, rate=2e-4, dense=0.1, focal=20.0, objects=6),
+)
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder with an index.json of annotated images.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the finished weights.")],
+    scale: Annotated[float, typer.Option(help="Multiplies every stage's minutes.")] = 1.0,
+    first: Annotated[int, typer.Option(help="Stage to begin with; it continues from the one before.")] = 0,
+    device: str = "cpu",
+    workers: int = 1,
+) -> None:
+    """Train all stages in turn; each leaves `stageN/last.pt`, the last one `nano.safetensors`."""
+    weights = None
+    if first:
+        weights = torch.load(out / f"stage{first - 1}" / "last.pt", weights_only=True)["model"]
+    for index, config in enumerate(STAGES[first:], start=first):
+        clips = ClipLoader(
+            config.batch,
+            workers,
+            seed=config.seed + index,
+            folder=data,
+            size=config.size,
+            frames=config.frames,
+            max_objects=config.objects,
+            cache=out / "clips",
+            mix=ClipMix(0.65, 0.1, 0.05, 0.05, 0.15) if config.frames == 1 else ClipMix(0.4, 0.25, 0.05, 0.1, 0.2),
+        )
+        stage = replace(config, minutes=config.minutes * scale)
+        weights = train_stage(weights, NANO, stage, clips, out / f"stage{index}", device)
+    if weights is None:
+        raise typer.BadParameter(f"There are {len(STAGES)} stages.")
+    model = SAM2(NANO)
+    model.load_official(weights)
+    save_model(model, out / "nano.safetensors", overwrite=True, half=True)
+
+
+if __name__ == "__main__":
+    typer.run(train)
