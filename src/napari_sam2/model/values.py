@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 NO_OBJECT = -1024.0
@@ -32,7 +33,7 @@ class ImageEmbedding:
     @property
     def nbytes(self) -> int:
         """Memory that the three maps take."""
-        return sum(x.numel() * x.element_size() for x in (self.features, self.middle, self.fine))
+        return self.features.nbytes + self.middle.nbytes + self.fine.nbytes
 
     def to(self, device: torch.device) -> ImageEmbedding:
         """Return the same embedding on `device`."""
@@ -69,12 +70,21 @@ class MaskPrediction:
         (b, 1): logit; positive where the object is in view.
     pointer
         (b, m or 1, c): the object's summary for the memory, already replaced where it is not in view.
+    image_shape
+        (H, W) of the image that the prompts belong to, where it is known.
     """
 
     logits: Tensor
     iou: Tensor
     object_score: Tensor
     pointer: Tensor
+    image_shape: tuple[int, int] | None = None
+
+    def masks(self, threshold: float = 0.0) -> Tensor:
+        """Return the masks at the image's size, bool (b, m, H, W)."""
+        if self.image_shape is None:
+            raise ValueError("This prediction does not know its image; use `logits`.")
+        return F.interpolate(self.logits, self.image_shape, mode="bilinear", align_corners=False) > threshold
 
     def best(self) -> MaskPrediction:
         """Return the mask of highest predicted IoU of each prompt: m = 1."""
@@ -84,7 +94,11 @@ class MaskPrediction:
         index = self.iou.argmax(dim=1)
         pointer = self.pointer if self.pointer.shape[1] == 1 else self.pointer[row, index][:, None]
         return MaskPrediction(
-            self.logits[row, index][:, None], self.iou[row, index][:, None], self.object_score, pointer
+            self.logits[row, index][:, None],
+            self.iou[row, index][:, None],
+            self.object_score,
+            pointer,
+            self.image_shape,
         )
 
     def gated(self) -> MaskPrediction:

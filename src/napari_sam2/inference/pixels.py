@@ -1,0 +1,81 @@
+"""Image to model pixels and back; the only place where (y, x) turns into (x, y)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam2.errors import PromptError
+from napari_sam2.model.prompt_encoder import BOX_END, BOX_START, NEGATIVE, POSITIVE
+from napari_sam2.prompts import Box, PromptSet
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+def to_model_pixels(rgb: np.ndarray[Any, Any], size: int, device: torch.device) -> Tensor:
+    """Resize `rgb` (h, w, 3) in [0, 1] to the square (1, 3, size, size) that the network takes, normalised.
+
+    The aspect ratio is given up, as in training (model spec 1.1).
+    """
+    x = torch.from_numpy(np.ascontiguousarray(rgb, dtype=np.float32)).to(device).permute(2, 0, 1)[None]
+    x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    mean = torch.tensor(MEAN, device=device)[:, None, None]
+    deviation = torch.tensor(DEVIATION, device=device)[:, None, None]
+    return (x - mean) / deviation
+
+
+def to_model_points(prompt: PromptSet, shape: tuple[int, int], size: int) -> tuple[Tensor, Tensor]:
+    """Return points (1, p, 2), (x, y) in model pixels, and labels (1, p); a box comes first, as two points."""
+    corners = [] if prompt.box is None else _corners(prompt.box)
+    clicks = [(c.y, c.x, POSITIVE if c.positive else NEGATIVE) for c in prompt.clicks]
+    height, width = shape
+    table = [(x / width * size, y / height * size, label) for y, x, label in (*corners, *clicks)]
+    points = torch.tensor([[(x, y) for x, y, _ in table]], dtype=torch.float32).reshape(1, -1, 2)
+    return points, torch.tensor([[label for *_, label in table]], dtype=torch.long)
+
+
+def _corners(box: Box) -> list[tuple[float, float, int]]:
+    return [(box.y0, box.x0, BOX_START), (box.y1, box.x1, BOX_END)]
+
+
+def to_model_mask(mask: np.ndarray[Any, Any], size: int) -> Tensor:
+    """Resize a boolean mask (h, w) to (1, 1, size, size) of zeros and ones."""
+    x = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None]
+    if x.shape[-2:] == (size, size):
+        return x
+    x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return (x >= 0.5).float()
+
+
+def to_image_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resize mask logits (b, m, h, w) to the image."""
+    return F.interpolate(logits.float(), shape, mode="bilinear", align_corners=False)
+
+
+def check_prompt(prompt: PromptSet, shape: tuple[int, int]) -> None:
+    """Raise `PromptError` unless `prompt` names a place in an image of `shape`."""
+    height, width = shape
+    if not prompt:
+        raise PromptError("The prompt is empty: give at least one click, a box or a mask.")
+    for click in prompt.clicks:
+        if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
+            raise PromptError(
+                f"The click at y={click.y:g}, x={click.x:g} lies outside the image of {height} x {width} pixels "
+                "(rows x columns); coordinates are (y, x)."
+            )
+    box = prompt.box
+    if box is not None and (box.y0 >= height or box.x0 >= width or box.y1 <= 0 or box.x1 <= 0):
+        raise PromptError(f"The {box} lies outside the image of {height} x {width} pixels (rows x columns).")
+    if prompt.mask is not None:
+        mask = np.asarray(prompt.mask.mask)
+        if mask.shape != shape:
+            raise PromptError(
+                f"The mask has the shape {mask.shape}, but the image is {shape}: give it at the image's size."
+            )
+        if not mask.any():
+            raise PromptError("The mask is empty: mark at least one pixel of the object.")

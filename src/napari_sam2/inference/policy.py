@@ -1,0 +1,135 @@
+"""Every threshold and switch of using the network, with its reason; nothing here changes a weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from napari_sam2.errors import Sam2Error
+from napari_sam2.model.values import StabilityFallback
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPolicy:
+    """How one prompt becomes one mask.
+
+    Attributes
+    ----------
+    dynamic_multimask_via_stability
+        Where a single mask's area hangs on the threshold, take the best of the three alternatives instead.
+    dynamic_multimask_stability_delta, dynamic_multimask_stability_thresh
+        Logit offset and share of area that decide it (model spec 6.5).
+    """
+
+    dynamic_multimask_via_stability: bool = True
+    dynamic_multimask_stability_delta: float = 0.05
+    dynamic_multimask_stability_thresh: float = 0.98
+
+    @property
+    def fallback(self) -> StabilityFallback | None:
+        """What `SAM2.decode` takes."""
+        if not self.dynamic_multimask_via_stability:
+            return None
+        return StabilityFallback(
+            self.dynamic_multimask_stability_delta, self.dynamic_multimask_stability_thresh
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingPolicy:
+    """How objects are followed through a sequence. The defaults are what users need.
+
+    `TrackingPolicy.reference` gives what the published code does; the first group bears its names.
+
+    Attributes
+    ----------
+    fill_hole_area
+        Holes of at most so many pixels of the mask logits (a quarter of the model's size) are filled.
+    non_overlap_masks
+        Give every pixel to one object at most, in the logits already. Labels never overlap in any case.
+    add_all_frames_to_correct_as_cond
+        A corrected frame becomes a prompted one, so that the correction sticks.
+    clear_non_cond_mem_around_input
+        A prompt drops the object's unprompted memories within `num_maskmem` frames of it.
+    binarize_mask_from_pts_for_mem_enc
+        Prompted masks are remembered hard, not as probabilities.
+    max_cond_frames_in_attn
+        At most so many prompted frames are looked at; -1 for all.
+    memory_temporal_stride_for_eval
+        Look at every so many-th of the recent frames.
+    max_obj_ptrs_in_encoder
+        How many frames back object pointers reach.
+    only_obj_ptrs_in_the_past_for_eval
+        Pointers of prompted frames count only behind the current frame.
+    multimask_output_for_tracking, multimask_min_pt_num, multimask_max_pt_num
+        When three masks are predicted and the best is taken: on frames with so few points.
+    mask
+        How one prompt becomes one mask.
+    anchor_each_object
+        An object is followed from its own first prompt, never through frames that lie before all its prompts.
+    keep_replaced_mask
+        Feed the mask of replaced prompts back to the network; False starts anew when prompts are replaced.
+    recall_own_frame
+        A corrected frame may look at the memory that its earlier prompt left.
+    forget_cleared
+        Clearing a frame's prompts drops its result; True also drops what it left in memory.
+    memory_dtype
+        Number format of remembered maps; the reference stores bfloat16.
+    state_bytes
+        Budget for everything that is remembered; older parts go to a temporary file and come back unchanged.
+    embedding_bytes
+        Budget for encoded frames; at least one is kept.
+    objects_at_once
+        Objects of one memory layout that go through the network together.
+    """
+
+    fill_hole_area: int = 8
+    non_overlap_masks: bool = False
+    add_all_frames_to_correct_as_cond: bool = True
+    clear_non_cond_mem_around_input: bool = False
+    binarize_mask_from_pts_for_mem_enc: bool = True
+    max_cond_frames_in_attn: int = -1
+    memory_temporal_stride_for_eval: int = 1
+    max_obj_ptrs_in_encoder: int = 16
+    only_obj_ptrs_in_the_past_for_eval: bool = True
+    multimask_output_for_tracking: bool = True
+    multimask_min_pt_num: int = 0
+    multimask_max_pt_num: int = 1
+    mask: MaskPolicy = field(default_factory=MaskPolicy)
+    anchor_each_object: bool = True
+    keep_replaced_mask: bool = False
+    recall_own_frame: bool = False
+    forget_cleared: bool = True
+    memory_dtype: str = "bfloat16"
+    state_bytes: int = 512 * 2**20
+    embedding_bytes: int = 256 * 2**20
+    objects_at_once: int = 8
+
+    @classmethod
+    def reference(cls, **switches: Any) -> TrackingPolicy:
+        """Return the behaviour of the published code, with its switches by its names.
+
+        Raises
+        ------
+        Sam2Error
+            If there is no switch of a given name.
+        """
+        policy = cls(
+            add_all_frames_to_correct_as_cond=False,
+            anchor_each_object=False,
+            keep_replaced_mask=True,
+            recall_own_frame=True,
+            forget_cleared=False,
+        )
+        known = {f.name for f in fields(cls)}
+        inner = {f.name for f in fields(MaskPolicy)}
+        if unknown := switches.keys() - known - inner:
+            names = ", ".join(sorted(known | inner))
+            raise Sam2Error(f"The tracking policy has no switch {sorted(unknown)[0]!r}; it has {names}.")
+        mask = replace(policy.mask, **{k: v for k, v in switches.items() if k in inner})
+        return replace(policy, **{"mask": mask} | {k: v for k, v in switches.items() if k in known})
+
+    def multimask(self, points: int, initial: bool) -> bool:
+        """Whether to predict three masks for a prompt of so many points (a box counts two)."""
+        allowed = initial or self.multimask_output_for_tracking
+        return allowed and self.multimask_min_pt_num <= points <= self.multimask_max_pt_num
