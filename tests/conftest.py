@@ -10,12 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
-from napari_sam2.model.config import HieraConfig, ModelConfig
-from napari_sam2.model.sam2 import SAM2
+# Shapes in signatures are checked from here on, before the modules are first imported.
+jaxtyping.install_import_hook(("napari_sam2.model", "napari_sam2_kernels"), "beartype.beartype")
+
+from napari_sam2.model.config import HieraConfig, ModelConfig  # noqa: E402
+from napari_sam2.model.sam2 import SAM2  # noqa: E402
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"
@@ -64,9 +68,7 @@ def seed_weights(model: SAM2, seed: int = 0) -> None:
 @pytest.fixture(scope="session")
 def small_model() -> SAM2:
     """A network of 128 px with seeded weights: meaningless masks, but quick and all of its parts alive."""
-    config = ModelConfig(
-        HieraConfig(16, 1, (1, 1, 2, 1), (3,), (8, 4, 8, 4), (7, 7)), 128, 32, 16, 2, 64, 1
-    )
+    config = ModelConfig(HieraConfig(16, 1, (1, 1, 2, 1), (3,), (8, 4, 8, 4), (7, 7)), 128, 32, 16, 2, 64, 1)
     model = SAM2(config).eval().requires_grad_(False)
     seed_weights(model)
     return model

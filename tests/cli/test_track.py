@@ -1,7 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +8,14 @@ import torch
 from typer.testing import CliRunner
 
 from napari_sam2.cli.app import app
-from napari_sam2.cli.track import follow, steps
+from napari_sam2.cli.track import click_objects, follow, steps
+from napari_sam2.imaging.phantoms import moving_nuclei
+from napari_sam2.inference.frame_result import FrameResult
+from napari_sam2.inference.tracker import VideoTracker
 from napari_sam2.io.labels import LabelWriter, read_provenance
-from napari_sam2.prompts import Direction
+from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.values import NO_OBJECT
+from napari_sam2.prompts import Click, Direction
 
 
 def _run(stack: Path, output: Path, *more: str) -> tuple[int, str, str]:
@@ -77,36 +80,25 @@ def test_interrupt_leaves_nothing(stack: Path, tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["stack.tif"]
 
 
-@dataclass
-class Result:
-    frame: int
-    object_ids: tuple[int, ...]
-    logits: torch.Tensor
-    scores: torch.Tensor
-
-    def labels(self) -> Any:
-        ids = torch.tensor([0, *self.object_ids])
-        background = torch.zeros(1, *self.logits.shape[1:])
-        return ids[torch.cat((background, self.logits)).argmax(0)].numpy()
-
-
 class Scripted:
-    """Object 1 (clicked on frame 1) claims columns 0-1, object 2 (frame 3) 1-2, going back 0-2."""
+    """Object 1 (clicked on frame 1) claims columns 0-1, object 2 (frame 3) 1-2, and before its click 0-2."""
 
-    def propagate(self, state: object, start: int, direction: Direction) -> Iterator[Result]:
-        for frame in range(start, 5 if direction is Direction.FORWARD else -1, direction.step):
-            logits = torch.full((2, 1, 4), -1.0)
-            logits[0, 0, :2] = 1
-            logits[1, 0, 0 if direction is Direction.BACKWARD else 1 : 3] = 2
-            yield Result(frame, (1, 2), logits, torch.ones(2))
+    def propagate(self, state: object, direction: Direction = Direction.FORWARD) -> Iterator[FrameResult]:
+        for frame in range(1, 5) if direction is Direction.FORWARD else range(3, -1, -1):
+            logits = torch.full((2, 1, 4), NO_OBJECT)
+            if frame >= 1 or direction is Direction.BACKWARD:
+                logits[0, 0, :2] = 1
+            if frame >= 3 or direction is Direction.BACKWARD:
+                logits[1, 0, 1 if frame >= 3 else 0 : 3] = 2
+            yield FrameResult(frame, (1, 2), logits, torch.ones(2))
 
 
 def _followed(tmp_path: Path, both_ways: bool) -> list[list[int]]:
-    anchors, done = {1: 1, 2: 3}, []
+    done: list[int] = []
     with LabelWriter(tmp_path / "a.npy", (5, 1, 4)) as writer:
-        follow(Scripted(), None, anchors, writer, both_ways, lambda: done.append(1))
+        follow(Scripted(), None, writer, both_ways, lambda: done.append(1))
         rows = [writer[frame][0].tolist() for frame in range(5)]
-    assert len(done) == steps(anchors, 5, both_ways)
+    assert len(done) == steps([1, 3], 5, both_ways)
     return rows
 
 
@@ -114,8 +106,34 @@ def test_forward_an_object_begins_at_its_click(tmp_path: Path) -> None:
     assert _followed(tmp_path, False) == [[0] * 4, [1, 1, 0, 0], [1, 1, 0, 0], [1, 2, 2, 0], [1, 2, 2, 0]]
 
 
-def test_backward_pass_only_speaks_for_frames_before_a_click(tmp_path: Path) -> None:
+def test_backward_pass_only_takes_pixels_that_are_free(tmp_path: Path) -> None:
     rows = _followed(tmp_path, True)
     assert rows[3:] == [[1, 2, 2, 0], [1, 2, 2, 0]]
     assert rows[1:3] == [[1, 1, 2, 0], [1, 1, 2, 0]]
     assert rows[0] == [2, 2, 2, 0]
+
+
+def _tracked(
+    model: SAM2, images: np.ndarray, clicks: list[tuple[int, Click]], output: Path, both_ways: bool
+) -> np.ndarray:
+    tracker = VideoTracker(model)
+    state = tracker.start(images)
+    click_objects(tracker, state, clicks)
+    with LabelWriter(output, images.shape) as writer:
+        follow(tracker, state, writer, both_ways)
+    return np.load(output)
+
+
+def test_engine_starts_each_object_at_its_own_click(small_model: SAM2, tmp_path: Path) -> None:
+    images = moving_nuclei(frames=6, height=64, width=72, objects=2, divisions=0, seed=1).images
+    clicks = [(2, Click(20, 20)), (4, Click(40, 50))]
+    alone = _tracked(small_model, images, clicks[:1], tmp_path / "alone.npy", both_ways=False)
+    forward = _tracked(small_model, images, clicks, tmp_path / "forward.npy", both_ways=False)
+    both = _tracked(small_model, images, clicks, tmp_path / "both.npy", both_ways=True)
+    assert not forward[:2].any()
+    assert (forward[2] == 1).any()
+    assert (forward[4] == 2).any()
+    assert np.array_equal(forward[:4], alone[:4])
+    assert np.array_equal(both[4:], forward[4:])
+    assert np.array_equal(both[forward > 0], forward[forward > 0])
+    assert both[:2].any()

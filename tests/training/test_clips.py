@@ -11,7 +11,8 @@ from PIL import Image
 
 from napari_sam2.errors import StorageError
 from napari_sam2.training import augment_clips as augment
-from napari_sam2.training.clips import ClipLoader, ClipMix, ClipSource, Kind, Recording, load_recordings
+from napari_sam2.training.clips import ClipLoader, ClipMix, ClipSource
+from napari_sam2.training.recordings import Kind, Recording, load_recordings
 
 REAL = ClipMix(phantom=0.0)
 
@@ -114,6 +115,58 @@ def test_time_is_strided_within_the_recording_and_turns_round_when_it_is_short()
         assert times.min() >= 0 and times.max() <= 9
         assert set(np.abs(np.diff(augment.choose_moments(rng, 3, 6, 2, reversible=False)))) == {1}
         assert not augment.choose_moments(rng, 1, 4, 2, reversible=False).any()
+
+
+def test_classes_tell_ground_inside_and_border() -> None:
+    labels = np.array(
+        [
+            [0, 0, 0, 0, 0, 0, 0],
+            [0, 1, 1, 1, 2, 2, 2],
+            [0, 1, 1, 1, 2, 2, 2],
+            [0, 1, 1, 1, 2, 2, 2],
+            [0, 0, 0, 0, 0, 0, 0],
+        ],
+        np.uint16,
+    )
+    expected = np.array(
+        [
+            [0, 0, 0, 0, 0, 0, 0],
+            [0, 2, 2, 2, 2, 2, 2],
+            [0, 2, 1, 2, 2, 1, 1],
+            [0, 2, 2, 2, 2, 2, 2],
+            [0, 0, 0, 0, 0, 0, 0],
+        ]
+    )
+    classes = augment.classify(labels, complete=True)
+    assert classes.dtype == np.int8
+    assert np.array_equal(classes, expected)
+    assert np.array_equal(augment.classify(labels, complete=False), np.where(labels > 0, expected, -1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Kind.STILL, {0, 1, 2}),
+        (Kind.STACK, {0, 1, 2}),
+        (Kind.PHANTOM, {0, 1, 2}),
+        (Kind.TRACKED, {-1, 1, 2}),
+        (Kind.VIDEO, {-1}),
+    ],
+)
+def test_classes_are_unknown_where_a_recording_is_not_labelled_throughout(
+    kind: Kind, values: set[int]
+) -> None:
+    labels = np.stack([discs(2 * t) for t in range(5)])
+    recording = Recording.build(kind, np.where(labels > 0, 255, 0), labels)
+    source = ClipSource(Path(), 64, 2, 8, recordings=[recording])
+    found: set[int] = set()
+    for _ in range(20):
+        clip = source.sample()
+        assert clip.classes.shape == (64, 64)
+        found |= set(np.unique(clip.classes).tolist())
+        # What was chosen as an object is labelled, so it is never ground.
+        assert not (clip.classes[clip.masks[0].any(0)] == 0).any()
+    assert found == values
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-# Rows of scores held at once: 512 x 28,736 float32 is 59 MB, and the products still run at full rate.
-_BLOCK_ELEMENTS = 512 * 28_736
+# Queries and, on a CPU, keys of one block of scores: 2 MB of float32 stay in the cache from the first product
+# to the second, where a block of all keys is written to memory and read back several times.
+_QUERIES, _KEYS = 512, 1024
 
 
-def narrow_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return softmax(query key^T / sqrt(c)) value, block by block of queries.
+def narrow_attention(
+    query: Float[Tensor, "b heads n c"],
+    key: Float[Tensor, "b heads m c"],
+    value: Float[Tensor, "b heads m v"],
+) -> Float[Tensor, "b heads n v"]:
+    """Return softmax(query key^T / sqrt(c)) value, block by block.
 
-    torch's fused attention wants values as wide as keys; padding 64 columns to 256 would cost four times the work.
+    torch's fused attention wants values as wide as keys; padding 64 columns to 256 would cost four times the
+    work.
 
     Parameters
     ----------
@@ -28,20 +35,32 @@ def narrow_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Tensor
         (b, heads, n, v).
     """
-    scale = query.shape[-1] ** -0.5
-    rows, columns = query.shape[-2], key.shape[-2]
-    leading = query.shape[0] * query.shape[1]
+    query = query * query.shape[-1] ** -0.5
     keys = key.transpose(-1, -2)
     if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
-        return ((query * scale) @ keys).softmax(-1) @ value
-    block = max(1, min(rows, _BLOCK_ELEMENTS // columns))
+        return (query @ keys).softmax(-1) @ value
+    # Elsewhere few large steps are better than many small ones.
+    step = _KEYS if query.device.type == "cpu" else keys.shape[-1]
     out = query.new_empty(*query.shape[:-1], value.shape[-1])
-    q, k, v, o = (
-        x.reshape(leading, *x.shape[-2:]) if x is not out else out.view(leading, *out.shape[-2:])
-        for x in (query * scale, keys, value, out)
-    )
-    for item in range(leading):
-        for start in range(0, rows, block):
-            scores = q[item, start : start + block] @ k[item]
-            o[item, start : start + block] = scores.softmax(-1) @ v[item]
+    q, k, v, o = (x.flatten(0, 1) for x in (query, keys, value, out))
+    for item in range(len(q)):
+        for rows in range(0, q.shape[1], _QUERIES):
+            block = slice(rows, rows + _QUERIES)
+            o[item, block] = _attend_block(q[item, block], k[item].split(step, dim=1), v[item].split(step))
     return out
+
+
+def _attend_block(query: Tensor, keys: tuple[Tensor, ...], values: tuple[Tensor, ...]) -> Tensor:
+    """Softmax without ever seeing all scores: what came before fades when a larger score appears."""
+    top = query.new_full((len(query), 1), -torch.inf, dtype=torch.float32)
+    total = torch.zeros_like(top)
+    seen: Tensor = torch.zeros_like(top)
+    for k, v in zip(keys, values, strict=True):
+        scores = (query @ k).float()
+        new = torch.maximum(top, scores.amax(-1, keepdim=True))
+        fade = (top - new).exp_()
+        weights = scores.sub_(new).exp_()
+        total = total * fade + weights.sum(-1, keepdim=True)
+        seen = seen * fade + weights.to(v.dtype) @ v
+        top = new
+    return seen / total

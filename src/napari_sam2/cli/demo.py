@@ -61,7 +61,7 @@ def demo(
 
     tracker = VideoTracker(network)
     state = tracker.start(phantom.images, intensity)
-    anchors = click_objects(tracker, state, [(0, click) for click in clicks])
+    click_objects(tracker, state, [(0, click) for click in clicks])
     tracked, shape = np.zeros_like(phantom.labels), (frames, size, size)
     with LabelWriter(out / "truth.tif", shape, overwrite) as writer:
         for frame in range(frames):
@@ -70,7 +70,7 @@ def demo(
         out / "labels.tif", shape, overwrite, provenance=provenance(out / "labels.tif", notes)
     ) as writer:
         with frames_bar(frames) as bar:
-            follow(tracker, state, anchors, writer, both_ways=False, advance=bar.update)
+            follow(tracker, state, writer, both_ways=False, advance=bar.update)
         for frame in range(frames):
             tracked[frame] = writer[frame]
     scores = mean_iou(phantom.labels, tracked, objects)
@@ -81,7 +81,7 @@ def demo(
     for number, score in scores.items():
         seen = int((phantom.labels == number).any(axis=(1, 2)).sum())
         ending = ", then it divides" if number in phantom.parents.values() else ""
-        typer.echo(f"  nucleus {number:2d}: IoU {score:.3f} over {seen} frames{ending}")
+        typer.echo(f"  nucleus {number:2d}: IoU {score:.3f} over {seen} frame{'s' * (seen != 1)}{ending}")
     draw_movie(out, phantom.images, tracked, intensity)
     typer.echo(
         f"Written to {out}: images.tif, truth.tif, labels.tif, overlay.png and {frames} pictures in frames"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +18,11 @@ from napari_sam2.cli.arguments import (
     provenance,
 )
 from napari_sam2.cli.progress import frames_bar, load
-from napari_sam2.prompts import Click, Direction, FrameIndex, ObjectId
+from napari_sam2.prompts import Click, Direction, FrameIndex
 
 if TYPE_CHECKING:
     from napari_sam2.inference.track_state import TrackState
-    from napari_sam2.inference.tracker import FrameResult, VideoTracker
+    from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.labels import LabelWriter
 
 
@@ -70,70 +69,47 @@ def track(
         with LabelWriter(output, shape, overwrite, provenance=provenance(output, notes)) as writer:
             tracker = VideoTracker(load(model, device), policy)
             state = tracker.start(frames)
-            anchors = click_objects(tracker, state, clicks)
-            with frames_bar(steps(anchors, len(frames), both_ways)) as bar:
-                follow(tracker, state, anchors, writer, both_ways, bar.update)
+            click_objects(tracker, state, clicks)
+            with frames_bar(steps([frame for frame, _ in clicks], len(frames), both_ways)) as bar:
+                follow(tracker, state, writer, both_ways, bar.update)
     typer.echo(f"{output}: {len(clicks)} object{'s' * (len(clicks) != 1)}, {shape[0]} frames")
 
 
-def click_objects(
-    tracker: VideoTracker, state: TrackState, clicks: list[tuple[FrameIndex, Click]]
-) -> dict[ObjectId, FrameIndex]:
-    """Prompt objects 1 to n, one click each; return the frame of each one's click."""
+def click_objects(tracker: VideoTracker, state: TrackState, clicks: list[tuple[FrameIndex, Click]]) -> None:
+    """Prompt objects 1 to n, one click each."""
     for number, (frame, click) in enumerate(clicks, 1):
         tracker.prompt(state, frame, number, clicks=[click])
-    return {number: frame for number, (frame, _) in enumerate(clicks, 1)}
 
 
-def steps(anchors: Mapping[ObjectId, FrameIndex], frames: int, both_ways: bool) -> int:
-    """Return how many frames `follow` goes through."""
-    return frames - min(anchors.values()) + (max(anchors.values()) if both_ways else 0)
+def steps(starts: Collection[FrameIndex], frames: int, both_ways: bool) -> int:
+    """Return how many frames `follow` goes through when objects are clicked on the frames `starts`."""
+    return frames - min(starts) + (max(starts) + 1 if both_ways else 0)
 
 
 def follow(
     tracker: VideoTracker,
     state: TrackState,
-    anchors: Mapping[ObjectId, FrameIndex],
     writer: LabelWriter,
     both_ways: bool,
     advance: Callable[[], object] = lambda: None,
 ) -> None:
-    """Propagate all objects and hand the labels over, frame by frame.
+    """Propagate all objects, each from its own click, and hand the labels over, frame by frame.
 
-    From its click on, an object keeps what the forward pass says; the backward pass only speaks for frames
-    before it. Where the two claim a pixel for different objects, the forward one keeps it.
+    The backward pass finds objects on frames before their clicks; it only takes pixels that the forward pass
+    left free.
 
     Parameters
     ----------
-    anchors
-        The frame of each object's click.
     advance
         Called after each frame.
     """
-    for result in tracker.propagate(state, start=min(anchors.values()), direction=Direction.FORWARD):
-        begun = {number for number, anchor in anchors.items() if anchor <= result.frame}
-        writer[result.frame] = only(result, begun).labels()
-        advance()
-    last = max(anchors.values())
-    if not both_ways or last == 0:
-        return
-    for result in tracker.propagate(state, start=last, direction=Direction.BACKWARD):
-        if result.frame == last:
-            continue
-        coming = {number for number, anchor in anchors.items() if anchor > result.frame}
-        labels = writer[result.frame]
-        free = labels == 0
-        labels[free] = only(result, coming).labels()[free]
-        writer[result.frame] = labels
-        advance()
+    import numpy as np
 
-
-def only(result: FrameResult, numbers: Collection[ObjectId]) -> FrameResult:
-    """Return the result of some of the objects."""
-    rows = [row for row, number in enumerate(result.object_ids) if number in numbers]
-    return replace(
-        result,
-        object_ids=tuple(result.object_ids[row] for row in rows),
-        logits=result.logits[rows],
-        scores=result.scores[rows],
-    )
+    for result in tracker.propagate(state):
+        writer[result.frame] = result.labels()
+        advance()
+    if both_ways:
+        for result in tracker.propagate(state, direction=Direction.BACKWARD):
+            kept = writer[result.frame]
+            writer[result.frame] = np.where(kept == 0, result.labels(), kept)
+            advance()

@@ -22,7 +22,8 @@ class FrameResult:
     object_ids
         One a row of `logits`.
     logits
-        float32 (objects, H, W) at the size of the video; positive inside, -1024 where the object is not in view.
+        float32 (objects, H, W) at the size of the video; positive inside, -1024 where the object is not in
+        view.
     scores
         float32 (objects,): predicted overlap with the true mask times the probability that the object is in
         view; 0 where nothing is known of the object on this frame.

@@ -14,7 +14,6 @@ from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference import pixels
 from napari_sam2.inference.policy import MaskPolicy
-from napari_sam2.model.prompt_encoder import PADDING
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import ImageEmbedding, MaskPrediction
 from napari_sam2.prompts import Box, Click, PromptSet
@@ -47,8 +46,8 @@ class ImagePredictor:
         image
             (H, W), or (H, W, 3) in colour; any dtype.
         intensity
-            How pixel values become what the network sees; by default uint8 colour as it is, everything else by
-            percentiles.
+            How pixel values become what the network sees; by default uint8 colour as it is, everything else
+            by percentiles.
 
         Raises
         ------
@@ -103,46 +102,80 @@ class ImagePredictor:
         """
         if self._embedding is None or self._features is None:
             raise PromptError("There is no image yet: call set_image first.")
+        mask_logits = self._start(mask, mask_logits)
+        prompts = _prompts(clicks, box)
+        for prompt in prompts:
+            pixels.check_prompt(prompt, self.shape)
+        if not prompts:
+            if mask_logits is None:
+                raise PromptError("The prompt is empty: give at least one click, a box or a mask.")
+            return self._decode(None, None, mask_logits, multimask)
+        if mask_logits is not None and len(mask_logits) not in (1, len(prompts)):
+            raise PromptError(
+                f"There are {len(prompts)} prompts, but {len(mask_logits)} masks to start from."
+            )
+        rows = [pixels.to_model_points(p, self.shape, self.model.config.image_size) for p in prompts]
+        # Padding to one length would change what the shorter prompts give.
+        alike: dict[int, list[int]] = {}
+        for index, (points, _) in enumerate(rows):
+            alike.setdefault(points.shape[1], []).append(index)
+        parts = []
+        for chosen in alike.values():
+            points = torch.cat([rows[index][0] for index in chosen])
+            labels = torch.cat([rows[index][1] for index in chosen])
+            own = mask_logits if mask_logits is None or len(mask_logits) == 1 else mask_logits[chosen]
+            parts.append(self._decode(points, labels, own, multimask))
+        order = torch.tensor([index for chosen in alike.values() for index in chosen]).argsort()
+        return parts[0] if len(parts) == 1 else _in_order(parts, order.to(self.model.device))
+
+    def _decode(
+        self, points: Tensor | None, labels: Tensor | None, mask_logits: Tensor | None, multimask: bool
+    ) -> MaskPrediction:
+        assert self._features is not None and self._embedding is not None
         device = self.model.device
-        if mask is not None:
-            mask_logits = self._rough(mask)
-        if mask_logits is not None:
-            mask_logits = mask_logits.to(device).clamp(-32.0, 32.0)
-        points, labels = self._points(_prompts(clicks, box))
-        if points is None and mask_logits is None:
-            raise PromptError("The prompt is empty: give at least one click, a box or a mask.")
-        if points is not None and mask_logits is not None and len(mask_logits) not in (1, len(points)):
-            raise PromptError(f"There are {len(points)} prompts, but {len(mask_logits)} masks to start from.")
-        tokens = self.model.prompt(points, labels, mask_logits)
+        tokens = self.model.prompt(
+            None if points is None else points.to(device),
+            None if labels is None else labels.to(device),
+            mask_logits,
+        )
         prediction = self.model.decode(
             self._features, self._embedding, tokens, multimask, self.policy.fallback
         )
         return replace(prediction, image_shape=self.shape)
 
-    def _points(self, prompts: list[PromptSet]) -> tuple[Tensor | None, Tensor | None]:
-        """Points and labels of several prompts, padded to the longest."""
-        if not prompts:
-            return None, None
-        rows = []
-        for prompt in prompts:
-            pixels.check_prompt(prompt, self.shape)
-            rows.append(pixels.to_model_points(prompt, self.shape, self.model.config.image_size))
-        longest = max(points.shape[1] for points, _ in rows)
-        points = torch.zeros(len(rows), longest, 2)
-        labels = torch.full((len(rows), longest), PADDING)
-        for row, (own, kinds) in enumerate(rows):
-            points[row, : own.shape[1]] = own
-            labels[row, : own.shape[1]] = kinds
-        return points.to(self.model.device), labels.to(self.model.device)
+    def _start(self, mask: np.ndarray[Any, Any] | None, logits: Tensor | None) -> Tensor | None:
+        """Return the mask logits to start from, (b, 1, h, w)."""
+        if mask is not None and logits is not None:
+            raise PromptError("Give either a mask or mask logits to start from, not both.")
+        if mask is not None:
+            logits = self._rough(mask)
+        if logits is None:
+            return None
+        if logits.ndim != 4 or logits.shape[1] != 1:
+            raise PromptError(
+                f"Mask logits have the shape (b, 1, h, w), got {tuple(logits.shape)}: take the `best()` "
+                "of several alternatives."
+            )
+        return logits.to(self.model.device).clamp(-32.0, 32.0)
 
     def _rough(self, mask: np.ndarray[Any, Any]) -> Tensor:
         mask = np.asarray(mask) > 0
         if mask.ndim not in (2, 3) or mask.shape[-2:] != self.shape:
             raise PromptError(f"The mask has the shape {mask.shape}, but the image is {self.shape}.")
-        if not mask.any():
+        if not mask.any(axis=(-2, -1)).all():
             raise PromptError("The mask is empty: mark at least one pixel of the object.")
         size = self.model.config.image_size
         return torch.cat([20.0 * pixels.to_model_mask(m, size) - 10.0 for m in mask.reshape(-1, *self.shape)])
+
+
+def _in_order(parts: list[MaskPrediction], order: Tensor) -> MaskPrediction:
+    return MaskPrediction(
+        torch.cat([part.logits for part in parts])[order],
+        torch.cat([part.iou for part in parts])[order],
+        torch.cat([part.object_score for part in parts])[order],
+        torch.cat([part.pointer for part in parts])[order],
+        parts[0].image_shape,
+    )
 
 
 def _prompts(
@@ -153,7 +186,9 @@ def _prompts(
     if clicks:
         flat = [c for c in clicks if isinstance(c, Click)]
         if flat and len(flat) != len(clicks):
-            raise PromptError("Give the clicks of one object, or a sequence of clicks for each object, not both.")
+            raise PromptError(
+                "Give the clicks of one object, or a sequence of clicks for each object, not both."
+            )
         many = [tuple(flat)] if flat else [tuple(c) for c in clicks if not isinstance(c, Click)]
     boxes: list[Box] = [] if box is None else [box] if isinstance(box, Box) else list(box)
     if not many and not boxes:

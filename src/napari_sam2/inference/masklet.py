@@ -12,7 +12,7 @@ from napari_sam2.prompts import FrameIndex
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunLengths:
-    """A boolean mask as the lengths of its runs, row by row, starting with background (perhaps of length 0)."""
+    """A boolean mask as the lengths of its runs, row by row; the first is background, perhaps of length 0."""
 
     counts: np.ndarray[Any, np.dtype[np.uint32]]
     shape: tuple[int, int]

@@ -12,7 +12,7 @@ from napari_sam2.prompts import Direction, FrameIndex
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """One remembered frame: its map with a row of the temporal code, or its pointer with a distance in time."""
+    """One remembered frame: its map with a row of the temporal code, or its pointer with a distance."""
 
     frame: FrameIndex
     prompted: bool
@@ -44,17 +44,12 @@ class MemoryBank:
         self, frame: FrameIndex, direction: Direction, policy: TrackingPolicy, reach: int, length: int
     ) -> MemorySelection:
         """Decide what `frame` looks at; see the function `select`."""
-        prompted = self.prompted if policy.recall_own_frame else self.prompted.keys() - {frame}
-        return select(frame, direction, sorted_as_added(self.prompted, prompted), self.tracked, policy, reach, length)
+        prompted = [at for at in self.prompted if policy.recall_own_frame or at != frame]
+        return select(frame, direction, prompted, self.tracked, policy, reach, length)
 
     def at(self, frame: FrameIndex) -> RecordKey | None:
         """Return the frame's record, a prompted one first."""
         return self.prompted.get(frame, self.tracked.get(frame))
-
-
-def sorted_as_added(order: Collection[FrameIndex], chosen: Container[FrameIndex]) -> list[FrameIndex]:
-    """Return `chosen` in the order in which the frames were added."""
-    return [frame for frame in order if frame in chosen]
 
 
 def select(
@@ -127,7 +122,7 @@ def _nearest_prompted(frame: FrameIndex, prompted: Collection[FrameIndex], most:
 
 
 def _recent_frame(frame: FrameIndex, distance: int, direction: Direction, stride: int) -> FrameIndex:
-    """Return the frame `distance` memory steps behind; beyond the neighbour, steps fall on multiples of `stride`."""
+    """Return the frame `distance` memory steps behind; all but the neighbour are multiples of `stride`."""
     if distance == 1:
         return frame - direction.step
     if direction is Direction.FORWARD:

@@ -30,7 +30,7 @@ def to_model_pixels(rgb: np.ndarray[Any, Any], size: int, device: torch.device) 
 
 
 def to_model_points(prompt: PromptSet, shape: tuple[int, int], size: int) -> tuple[Tensor, Tensor]:
-    """Return points (1, p, 2), (x, y) in model pixels, and labels (1, p); a box comes first, as two points."""
+    """Return points (1, p, 2), (x, y) in model pixels, and labels (1, p); a box comes first, as two."""
     corners = [] if prompt.box is None else _corners(prompt.box)
     clicks = [(c.y, c.x, POSITIVE if c.positive else NEGATIVE) for c in prompt.clicks]
     height, width = shape
@@ -65,8 +65,8 @@ def check_prompt(prompt: PromptSet, shape: tuple[int, int]) -> None:
     for click in prompt.clicks:
         if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
             raise PromptError(
-                f"The click at y={click.y:g}, x={click.x:g} lies outside the image of {height} x {width} pixels "
-                "(rows x columns); coordinates are (y, x)."
+                f"The click at y={click.y:g}, x={click.x:g} lies outside the image of {height} x {width} "
+                "pixels (rows x columns); coordinates are (y, x)."
             )
     box = prompt.box
     if box is not None and (box.y0 >= height or box.x0 >= width or box.y1 <= 0 or box.x1 <= 0):

@@ -109,6 +109,9 @@ class TrackingPolicy:
     def reference(cls, **switches: Any) -> TrackingPolicy:
         """Return the behaviour of the published code, with its switches by its names.
 
+        Memories keep all digits, as in its recorded float32 runs; ``memory_dtype="bfloat16"`` is what its
+        predictor stores.
+
         Raises
         ------
         Sam2Error
@@ -117,6 +120,7 @@ class TrackingPolicy:
         policy = cls(
             add_all_frames_to_correct_as_cond=False,
             anchor_each_object=False,
+            memory_dtype="float32",
             keep_replaced_mask=True,
             recall_own_frame=True,
             forget_cleared=False,

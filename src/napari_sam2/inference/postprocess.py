@@ -21,7 +21,7 @@ def fill_holes(logits: Tensor, area: int) -> Tensor:
     logits
         (b, m, h, w).
     area
-        Largest island to fill, in pixels of the logits; 8-connected; those at the border count too. 0 for none.
+        Largest island to fill, in pixels of the logits; 8-connected; those at the border count too. 0: none.
     """
     if area <= 0:
         return logits

@@ -7,11 +7,12 @@ import warnings
 import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import IO
+from io import FileIO
 
 import torch
 from torch import Tensor
 
+from napari_sam2.errors import StorageError
 from napari_sam2.model.values import MaskPrediction
 
 
@@ -32,7 +33,7 @@ class _Place:
 
 
 class RecordStore:
-    """Keeps bundles of tensors; what does not fit into the budget is written to a temporary file, bit for bit.
+    """Keeps bundles of tensors; what does not fit into the budget goes to a temporary file, bit for bit.
 
     Parameters
     ----------
@@ -46,10 +47,15 @@ class RecordStore:
         self._resident: OrderedDict[int, tuple[Tensor, ...]] = OrderedDict()
         self._places: dict[int, _Place] = {}
         self._free: dict[int, list[int]] = {}
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._end = 0
         self._next = 0
         self._disk_failed = False
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Size of the temporary file."""
+        return self._end
 
     def put(self, *tensors: Tensor) -> int:
         """Keep `tensors` and return the key that gives them back."""
@@ -124,16 +130,19 @@ class RecordStore:
         offset = holes.pop() if holes else self._end
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="napari-sam2-")  # noqa: SIM115
+                # Unbuffered: what a full disk refused must not be tried again when something is read.
+                self._file = tempfile.TemporaryFile(prefix="napari-sam2-", buffering=0)  # noqa: SIM115
                 weakref.finalize(self, self._file.close)
             self._file.seek(offset)
-            self._file.write(data)
-            self._file.flush()
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             self._disk_failed = True
             warnings.warn(
-                f"Tracking memories cannot be moved to the temporary folder {tempfile.gettempdir()} ({error}). "
-                "They stay in memory, which will grow; free some space or set TMPDIR to another disk.",
+                f"Tracking memories cannot be moved to the temporary folder {tempfile.gettempdir()} "
+                f"({error}). They stay in memory, which will grow; free some space or set TMPDIR to another "
+                "disk.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -145,7 +154,16 @@ class RecordStore:
     def _read(self, place: _Place) -> tuple[Tensor, ...]:
         assert self._file is not None
         self._file.seek(place.offset)
-        buffer = bytearray(self._file.read(place.nbytes))
+        buffer = bytearray(place.nbytes)
+        rest = memoryview(buffer)
+        while rest:
+            count = self._file.readinto(rest)
+            if not count:
+                raise StorageError(
+                    f"The temporary file in {tempfile.gettempdir()} that holds tracking memories was cut "
+                    "short: start the tracking again."
+                )
+            rest = rest[count:]
         tensors, start = [], 0
         for shape, dtype in place.parts:
             count = torch.Size(shape).numel()

@@ -102,8 +102,10 @@ class TrackState:
 
     def put(self, place: dict[FrameIndex, RecordKey], frame: FrameIndex, record: RecordKey) -> None:
         """Store a record in one of an object's tables; the one it replaces is dropped."""
-        self.drop(place, frame)
+        old = place.get(frame)
         place[frame] = record
+        if old is not None:
+            self.records.drop_record(old)
 
     def drop(self, place: dict[FrameIndex, RecordKey], frame: FrameIndex) -> None:
         """Drop a record from one of an object's tables, if it is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,8 +49,8 @@ class VideoTracker:
         frames
             (T, H, W), or (T, H, W, 3) in colour; any dtype; read one frame at a time, when it is needed.
         intensity
-            How pixel values become what the network sees; by default uint8 colour as it is, everything else by
-            percentiles of a sample of the whole stack.
+            How pixel values become what the network sees; by default uint8 colour as it is, everything else
+            by percentiles of a sample of the whole stack.
 
         Raises
         ------
@@ -91,11 +91,11 @@ class VideoTracker:
         state
             What `start` returned.
         frame, object_id
-            An unknown object begins to exist, at any time; ids are positive, since 0 is the background of labels.
+            An unknown object begins to exist, at any time; ids are positive, since 0 is the background.
         clicks, box, mask
             Clicks and a box, or a mask (H, W) alone.
         replace
-            Whether these prompts take the place of the object's earlier ones on this frame, or are added to them.
+            Whether these prompts take the place of the object's earlier ones on this frame, or join them.
 
         Returns
         -------
@@ -109,7 +109,9 @@ class VideoTracker:
         """
         state.check_frame(frame)
         if not isinstance(object_id, int | np.integer) or object_id < 1:
-            raise PromptError(f"Object ids are whole numbers from 1 on, got {object_id!r}; 0 is the background.")
+            raise PromptError(
+                f"Object ids are whole numbers from 1 on, got {object_id!r}; 0 is the background."
+            )
         if mask is not None and not isinstance(mask, MaskPrompt):
             mask = MaskPrompt(np.asarray(mask) > 0)
         given = PromptSet(tuple(clicks), box, mask)
@@ -124,8 +126,7 @@ class VideoTracker:
         state.put(track.fresh(prompted), frame, self._keep(state, prediction, None))
         track.prompts[frame] = given
         result = self.result(state, frame, prompted)
-        row = result.object_ids.index(object_id)
-        track.masklet.set(frame, (result.logits[row] > 0).cpu().numpy(), float(result.scores[row]))
+        _note(track, object_id, result)
         return result
 
     def propagate(
@@ -159,7 +160,11 @@ class VideoTracker:
         PromptError
             If there is no object, an object has no prompt, or there is no such frame.
         """
+        if direction not in (*Direction, *(known.value for known in Direction)):
+            raise PromptError(f'The direction is "forward" or "backward", got {direction!r}.')
         direction = Direction(direction)
+        if length is not None and length < 0:
+            raise PromptError(f"The length counts frames from 0 on, got {length}.")
         if not state.objects:
             raise PromptError("There is no object yet: prompt at least one before propagating.")
         if start is not None:
@@ -189,17 +194,26 @@ class VideoTracker:
                 state.records.drop_record(record)
             else:
                 state.put(track.bank.tracked, frame, record)
-        if track.bank.at(frame) is None:
-            track.masklet.clear(frame)
-        return self.result(state, frame, self._anchors(track, frame))
+        result = self.result(state, frame, self._anchors(track, frame))
+        track.masklet.clear(frame)
+        if track.bank.at(frame) is not None:
+            _note(track, object_id, result)
+        return result
 
-    def remove(self, state: TrackState, object_id: ObjectId) -> None:
-        """Forget an object and all that is known of it; the others stay as they are."""
+    def remove(self, state: TrackState, object_id: ObjectId) -> list[FrameResult]:
+        """Forget an object and all that is known of it; the others stay as they are.
+
+        Returns
+        -------
+        list of FrameResult
+            The others on the frames that it was prompted on: without overlap they may have gained there.
+        """
         track = state.track(object_id)
         del state.objects[object_id]
         for table in (track.bank.prompted, track.bank.tracked, track.fresh_prompted, track.fresh_tracked):
             for record in table.values():
                 state.records.drop_record(record)
+        return [self.result(state, frame) for frame in sorted(track.prompts)] if state.objects else []
 
     def reset(self, state: TrackState) -> None:
         """Forget all objects; the video and its encoded frames stay."""
@@ -213,7 +227,11 @@ class VideoTracker:
             if image.shape[:2] != state.shape:
                 raise ImageError(f"Frame {frame} has the shape {image.shape}, the first ones {state.shape}.")
             size = self.model.config.image_size
-            x = pixels.to_model_pixels(state.intensity(image), size, self.model.device)
+            try:
+                rgb = state.intensity(image)
+            except ImageError as error:
+                raise ImageError(f"Frame {frame} cannot be segmented. {error}") from error
+            x = pixels.to_model_pixels(rgb, size, self.model.device)
             embedding = self.model.encode(x)
             state.embeddings.put(frame, embedding)
         return embedding
@@ -253,7 +271,9 @@ class VideoTracker:
         logits = None if before is None else state.records.prediction(before).logits.clamp(-32.0, 32.0)
         points, labels = pixels.to_model_points(prompt, state.shape, size)
         tokens = model.prompt(
-            points.to(model.device), labels.to(model.device), None if logits is None else logits.to(model.device)
+            points.to(model.device),
+            labels.to(model.device),
+            None if logits is None else logits.to(model.device),
         )
         multimask = policy.multimask(points.shape[1], initial)
         decoded = model.decode(features, embedding, tokens, multimask, policy.mask.fallback)
@@ -264,16 +284,21 @@ class VideoTracker:
     def _commit(self, state: TrackState) -> None:
         """Give memories to the results of prompts and let them count (video spec 6)."""
         reach = self.model.config.num_maskmem * self.policy.memory_temporal_stride_for_eval
-        for track in state.objects.values():
+        binarize = self.policy.binarize_mask_from_pts_for_mem_enc
+        tracks = state.objects.values()
+        # Frame by frame, so that objects prompted on the same frames never have one encoded twice.
+        for frame in sorted({at for track in tracks for at in (*track.fresh_tracked, *track.fresh_prompted)}):
+            for fresh in (fresh for track in tracks for fresh in (track.fresh_tracked, track.fresh_prompted)):
+                if frame in fresh and fresh[frame].features is None:
+                    prediction = self._at_work(state.records.prediction(fresh[frame]))
+                    memory = self.model.memorize(self._embedding(state, frame), prediction, binarize)
+                    kept = self._keep_features(state, memory.features)
+                    fresh[frame] = replace(fresh[frame], features=kept)
+        for track in tracks:
             for prompted, table in ((False, track.bank.tracked), (True, track.bank.prompted)):
                 fresh = track.fresh(prompted)
                 for frame in list(fresh):
-                    embedding = self._embedding(state, frame)
-                    prediction = state.records.prediction(fresh[frame])
-                    binarize = self.policy.binarize_mask_from_pts_for_mem_enc
-                    features = self.model.memorize(embedding, self._at_work(prediction), binarize).features
-                    record = replace(fresh.pop(frame), features=self._keep_features(state, features))
-                    state.put(table, frame, record)
+                    state.put(table, frame, fresh.pop(frame))
                     if self.policy.clear_non_cond_mem_around_input:
                         for near in range(frame - reach, frame + reach + 1):
                             state.drop(track.bank.tracked, near)
@@ -296,7 +321,6 @@ class VideoTracker:
             if self._waits(track, frame, direction, own_anchor):
                 continue
             seen.append((object_id, track))
-            track.passed[frame] = direction
             if frame not in track.bank.prompted:
                 reach, length = self.model.config.num_maskmem, state.length
                 selection = track.bank.select(frame, direction, self.policy, reach, length)
@@ -304,12 +328,13 @@ class VideoTracker:
         if groups:
             embedding = self._embedding(state, frame)
             for members in groups.values():
-                for first in range(0, len(members), self.policy.objects_at_once):
-                    self._follow(state, frame, embedding, members[first : first + self.policy.objects_at_once])
+                most = self.policy.objects_at_once
+                for first in range(0, len(members), most):
+                    self._follow(state, frame, embedding, members[first : first + most])
         result = self.result(state, frame)
         for object_id, track in seen:
-            row = result.object_ids.index(object_id)
-            track.masklet.set(frame, (result.logits[row] > 0).cpu().numpy(), float(result.scores[row]))
+            track.passed[frame] = direction
+            _note(track, object_id, result)
         return result
 
     def _waits(self, track: ObjectTrack, frame: FrameIndex, direction: Direction, own_anchor: bool) -> bool:
@@ -330,7 +355,8 @@ class VideoTracker:
         """Find objects of one memory layout on a frame, together (video spec 5)."""
         model, policy = self.model, self.policy
         tracks = [track for track, _ in members]
-        features = model.recall(embedding, self._slots(state, tracks, [selection for _, selection in members]))
+        selections = [selection for _, selection in members]
+        features = model.recall(embedding, self._slots(state, tracks, selections))
         count = len(members)
         nothing = torch.full((count, 1), PADDING, device=model.device)
         tokens = model.prompt(torch.zeros(count, 1, 2, device=model.device), nothing, None)
@@ -347,6 +373,8 @@ class VideoTracker:
         self, state: TrackState, tracks: Sequence[ObjectTrack], selections: Sequence[MemorySelection]
     ) -> MemorySlots:
         """Collect the selected memories of objects that share a layout."""
+        # What comes back from disk is on the CPU, whatever the network computes on.
+        device = self.model.device
         ages, steps = selections[0].layout
         features, pointers = [], []
         for track, selection in zip(tracks, selections, strict=True):
@@ -355,13 +383,13 @@ class VideoTracker:
             for slot in selection.maps:
                 key = tables[slot.prompted][slot.frame].features
                 assert key is not None
-                maps.append(state.records.get(key)[0])
+                maps.append(state.records.get(key)[0].to(device))
             features.append(torch.stack(maps, dim=1))
-            rows = [state.records.get(tables[p.prompted][p.frame].pointer)[0] for p in selection.pointers]
+            keys = [tables[p.prompted][p.frame].pointer for p in selection.pointers]
+            rows = [state.records.get(key)[0].to(device) for key in keys]
             width = self.model.config.width
-            pointers.append(torch.cat(rows, dim=1) if rows else torch.zeros(1, 0, width))
-        device = self.model.device
-        return MemorySlots(torch.cat(features).to(device), ages, torch.cat(pointers).to(device), steps)
+            pointers.append(torch.cat(rows, dim=1) if rows else torch.zeros(1, 0, width, device=device))
+        return MemorySlots(torch.cat(features), ages, torch.cat(pointers), steps)
 
     def _keep(self, state: TrackState, prediction: MaskPrediction, features: Tensor | None) -> RecordKey:
         record = state.records.put_prediction(prediction, None)
@@ -383,8 +411,8 @@ class VideoTracker:
     def result(self, state: TrackState, frame: FrameIndex, prompted: bool | None = None) -> FrameResult:
         """Return what is known of a frame; objects without a result there are absent (video spec 3.3).
 
-        `prompted` says which results of prompts since the last propagation count: those that will anchor their
-        object, the others, or none.
+        `prompted` says which results of prompts since the last propagation count: those that will anchor
+        their object, the others, or none.
         """
         ids = tuple(state.objects)
         logits = torch.full((len(ids), *state.shape), NO_OBJECT, device=self.model.device)
@@ -401,6 +429,12 @@ class VideoTracker:
         return FrameResult(frame, ids, logits, scores)
 
 
+def _note(track: ObjectTrack, object_id: ObjectId, result: FrameResult) -> None:
+    """Keep an object's mask of a frame."""
+    row = result.object_ids.index(object_id)
+    track.masklet.set(result.frame, (result.logits[row] > 0).cpu().numpy(), float(result.scores[row]))
+
+
 def _merged(old: PromptSet, new: PromptSet) -> PromptSet:
     """New prompts added to old ones; clicks and masks do not mix, the newer kind stays."""
     if new.mask is not None or old.mask is not None:
@@ -409,10 +443,7 @@ def _merged(old: PromptSet, new: PromptSet) -> PromptSet:
 
 
 def _row(prediction: MaskPrediction, row: int) -> MaskPrediction:
-    parts: Iterable[Tensor] = (
-        prediction.logits,
-        prediction.iou,
-        prediction.object_score,
-        prediction.pointer,
+    one = slice(row, row + 1)
+    return MaskPrediction(
+        prediction.logits[one], prediction.iou[one], prediction.object_score[one], prediction.pointer[one]
     )
-    return MaskPrediction(*(part[row : row + 1] for part in parts))

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image
 
 from napari_sam2.errors import ImageError, Sam2Error, StorageError
+from napari_sam2.io.damage import complaints, unreadable
+from napari_sam2.io.pictures import PICTURE, picture_layout, read_picture
 
 Array = npt.NDArray[Any]
 
 TIFF = (".tif", ".tiff")
-PICTURE = (".png", ".jpg", ".jpeg")
 KNOWN = (*TIFF, *PICTURE, ".npy")
 # What tifffile calls an axis along which frames may follow each other: time, depth, unknown, sequence.
 STACKED = "TZQI"
-# What Pillow calls pixels that are taken as they are; other kinds are converted to gray or colour.
-MODES = {"1": "?", "L": "u1", "I;16": "u2", "I;16B": "u2", "I": "i4", "F": "f4", "RGB": "u1", "RGBA": "u1"}
 
 
 class Frames:
@@ -171,44 +166,16 @@ def open_frames(path: str | Path) -> Frames:
             return _open_tiff(path)
         if path.suffix.lower() == ".npy":
             return as_frames(np.load(path, mmap_mode="r", allow_pickle=False), path.name)
-        shape, dtype = _picture_layout(path)
-        return Frames(path.name, (1, *shape), dtype, lambda _: _read_picture(path))
+        shape, dtype = picture_layout(path)
+        return Frames(path.name, (1, *shape), dtype, lambda _: read_picture(path))
     except Sam2Error:
         raise
     except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception, where: str = "") -> StorageError:
-    if "imagecodecs" in str(error):
-        return StorageError(f"{path.name} needs a decoder ({error}): pip install imagecodecs.")
-    return StorageError(
-        f"{path.name} cannot be read{where} ({error}): it is damaged, cut short or not what its name says. "
-        "Copy or export it again."
-    )
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile would log on this thread: damage becomes an error, and stderr stays clean."""
-    said: list[str] = []
-    thread = threading.get_ident()
-
-    def keep(record: logging.LogRecord) -> bool:
-        if record.thread == thread:
-            said.append(record.getMessage())
-        return record.thread != thread
-
-    logger = logging.getLogger("tifffile")
-    logger.addFilter(keep)
-    try:
-        yield said
-    finally:
-        logger.removeFilter(keep)
+        raise unreadable(path, error) from error
 
 
 def _open_tiff(path: Path) -> Frames:
-    with _complaints() as said:
+    with complaints() as said:
         tiff = tifffile.TiffFile(path)
         try:
             frames = _tiff_frames(path, tiff)
@@ -218,7 +185,7 @@ def _open_tiff(path: Path) -> Frames:
     broken = [line for line in said if "invalid" in line and ("offset" in line or "corrupted" in line)]
     if broken:
         frames.close()
-        raise _unreadable(path, ValueError(broken[0].split("> ")[-1]))
+        raise unreadable(path, ValueError(broken[0].split("> ")[-1]))
     return frames
 
 
@@ -251,7 +218,7 @@ def _tiff_frames(path: Path, tiff: tifffile.TiffFile) -> Frames:
 
     def read(i: int) -> Array:
         try:
-            with _complaints():
+            with complaints():
                 if len(pages) != shape[0]:
                     whole[:] = whole or [np.asarray(series.asarray()).reshape(shape)]
                     return np.array(whole[0][i])
@@ -260,7 +227,7 @@ def _tiff_frames(path: Path, tiff: tifffile.TiffFile) -> Frames:
                     raise ValueError("the page is missing")
                 return np.asarray(page.asarray()).reshape(shape[1:])
         except Exception as error:  # decoders raise what they like: zlib.error, struct.error, TiffFileError
-            raise _unreadable(path, error, f" at frame {i}, page {i} of {len(pages)}") from error
+            raise unreadable(path, error, f" at frame {i}, page {i} of {len(pages)}") from error
 
     return Frames(path.name, shape, series.dtype, read, tiff.close)
 
@@ -269,44 +236,10 @@ def _contiguous(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset
     """Map uncompressed pixels that lie in one piece, whatever the pages say."""
     needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if path.stat().st_size < needed:
-        raise _unreadable(path, ValueError(f"{needed} bytes are promised, {path.stat().st_size} are there"))
+        raise unreadable(path, ValueError(f"{needed} bytes are promised, {path.stat().st_size} are there"))
     mapped = np.memmap(path, dtype, "r", offset, shape)
     # A copy, so that a frame outlives the file that it came from.
     return Frames(path.name, shape, dtype, lambda i: np.array(mapped[i]))
-
-
-def _picture_layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return the shape and dtype of a PNG or JPEG from its head."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    if head[:4] == b"\x89PNG" and head[24:25] == b"\x10" and head[25:26] != b"\0":
-        # Pillow would halve the depth of these without a word.
-        raise ImageError(f"{path.name} is a PNG of 16 bits a colour, which lose half here: save it as TIFF.")
-    with _picture(path) as picture:
-        mode, shape = _plain_mode(picture), (picture.height, picture.width)
-    return (*shape, len(mode)) if mode in ("RGB", "RGBA") else shape, np.dtype(MODES[mode])
-
-
-def _plain_mode(picture: Image.Image) -> str:
-    return picture.mode if picture.mode in MODES else "L" if picture.mode == "LA" else "RGB"
-
-
-@contextmanager
-def _picture(path: Path) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        # Pillow suspects a bomb where a microscope took a large image.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path, formats=("PNG", "JPEG")) as picture:
-                yield picture
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise _unreadable(path, error) from error
-
-
-def _read_picture(path: Path) -> Array:
-    with _picture(path) as picture:
-        mode = _plain_mode(picture)
-        return np.array(picture if mode == picture.mode else picture.convert(mode))
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -1,4 +1,4 @@
-"""The network's shape: four sizes and one switch, every other number of the paper is a literal in its module."""
+"""The network's shape: four sizes and one switch; other numbers of the paper are literals where they act."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class ModelConfig:
         Parameters
         ----------
         mapping
-            The configuration, or a mapping that holds it under ``"model"``. Keys at their defaults may be absent.
+            The configuration, or a mapping that holds it under ``"model"``. Keys at their defaults may be
+            absent.
 
         Raises
         ------
@@ -113,7 +114,9 @@ class ModelConfig:
         """Read the text that `to_json` wrote."""
         try:
             values = json.loads(text)
-            trunk = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("trunk").items()}
+            trunk: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("trunk").items()
+            }
             return cls(trunk=HieraConfig(**trunk), **values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.config import HieraConfig
@@ -49,7 +50,7 @@ class Hiera(nn.Module):
             self._stage_ends.append(len(self.blocks) - 1)
         nn.init.trunc_normal_(self.patch_embed.proj.weight, std=0.02)
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
+    def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Encode `pixels` (b, 3, s, s); the maps (b, c, h, w) come finest first."""
         x = self.patch_embed(pixels)
         x = x + self._position(x.shape[1], x.shape[2])
@@ -60,7 +61,7 @@ class Hiera(nn.Module):
                 maps.append(x.permute(0, 3, 1, 2))
         return maps
 
-    def _position(self, height: int, width: int) -> Tensor:
+    def _position(self, height: int, width: int) -> Float[Tensor, "1 {height} {width} c"]:
         window = self.pos_embed_window
         background = F.interpolate(self.pos_embed.float(), size=(height, width), mode="bicubic")
         tiles = window.tile(1, 1, height // window.shape[2], width // window.shape[3])
@@ -74,7 +75,7 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(3, width, kernel_size=7, stride=4, padding=3)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b h w c"]:
         """Return tokens on their grid, (b, h, w, c)."""
         tokens: Tensor = self.proj(pixels)
         return tokens.permute(0, 2, 3, 1)
@@ -95,7 +96,7 @@ class HieraBlock(nn.Module):
             self.proj = nn.Linear(width_in, width)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b _ _ _"]:
         shortcut, y = x, self.norm1(x)
         if self.pools:
             # The shortcut starts from the normalised tokens, unlike in other transformers.
@@ -123,7 +124,7 @@ class PooledAttention(nn.Module):
         self.qkv = nn.Linear(width_in, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b _ _ _"]:
         batch, height, width, _ = x.shape
         query, key, value = self.qkv(x).chunk(3, dim=-1)
         if self.pools:
@@ -138,11 +139,13 @@ class PooledAttention(nn.Module):
         return out
 
 
-def _halve(x: Tensor) -> Tensor:
+def _halve(x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h//2 w//2 c"]:
     return F.max_pool2d(x.permute(0, 3, 1, 2), kernel_size=2).permute(0, 2, 3, 1)
 
 
-def _into_windows(x: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
+def _into_windows(
+    x: Float[Tensor, "b h w c"], size: int
+) -> tuple[Float[Tensor, "n {size} {size} c"], tuple[int, int]]:
     batch, height, width, channels = x.shape
     down, right = -height % size, -width % size
     if down or right:
@@ -152,7 +155,9 @@ def _into_windows(x: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
     return x.reshape(-1, size, size, channels), (height + down, width + right)
 
 
-def _from_windows(windows: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
+def _from_windows(
+    windows: Float[Tensor, "n s s c"], size: int, grid: tuple[int, int]
+) -> Float[Tensor, "b {grid[0]} {grid[1]} c"]:
     rows, columns = grid[0] // size, grid[1] // size
     x = windows.view(-1, rows, columns, size, size, windows.shape[-1]).transpose(2, 3)
     return x.reshape(-1, grid[0], grid[1], windows.shape[-1])

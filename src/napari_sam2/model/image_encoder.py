@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.config import ModelConfig
@@ -17,9 +18,9 @@ class ImageEncoder(nn.Module):
         self.trunk = Hiera(config.trunk)
         self.neck = Neck(config.trunk.widths, config.width)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, pixels: Float[Tensor, "b 3 s s"]) -> tuple[Float[Tensor, "b c _ _"], ...]:
         """Encode `pixels` (b, 3, s, s) to maps of one width at strides 4, 8 and 16, finest first."""
-        return self.neck(self.trunk(pixels))  # type: ignore[no-any-return]
+        return self.neck(self.trunk(pixels))
 
 
 class Neck(nn.Module):
@@ -30,7 +31,7 @@ class Neck(nn.Module):
         # Coarsest first, as the released weights number them.
         self.convs = nn.ModuleList(nn.Conv2d(w, width, kernel_size=1) for w in reversed(widths))
 
-    def forward(self, maps: list[Tensor]) -> tuple[Tensor, ...]:
+    def forward(self, maps: list[Float[Tensor, "b _ _ _"]]) -> tuple[Float[Tensor, "b c _ _"], ...]:
         levels = [conv(x) for conv, x in zip(self.convs, reversed(maps), strict=True)]
         coarsest, coarse, middle, fine = levels
         coarse = coarse + F.interpolate(coarsest.float(), scale_factor=2.0, mode="nearest")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
@@ -18,7 +20,7 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         y = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
         return y.permute(0, 3, 1, 2)
 
@@ -36,10 +38,10 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = (channels, *([hidden] * (depth - 1)), out)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*n _"]) -> Float[Tensor, "*n _"]:
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         last: Tensor = self.layers[-1](x)
@@ -53,7 +55,7 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, b * n]) -> Float[Tensor, b * n]:
         if not self.training or self.rate == 0:
             return x
         keep = 1 - self.rate

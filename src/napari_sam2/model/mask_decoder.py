@@ -1,4 +1,4 @@
-"""Prompt tokens and image features to masks (paper section 4, prompt encoder and mask decoder; appendix D.1)."""
+"""Prompt tokens and image features to masks (paper section 4, mask decoder; appendix D.1)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.layers import MLP, LayerNorm2d
@@ -17,10 +18,10 @@ from napari_sam2.model.values import ImageEmbedding, PromptTokens, StabilityFall
 class DecodedMasks:
     """Logits (b, m, h, w), predicted IoU (b, m), tokens (b, m or 1, c) and object score (b, 1)."""
 
-    logits: Tensor
-    iou: Tensor
-    tokens: Tensor
-    object_score: Tensor
+    logits: Float[Tensor, "b m h w"]
+    iou: Float[Tensor, "b m"]
+    tokens: Float[Tensor, "b _ c"]
+    object_score: Float[Tensor, "b 1"]
 
 
 class MaskDecoder(nn.Module):
@@ -49,9 +50,9 @@ class MaskDecoder(nn.Module):
 
     def forward(
         self,
-        features: Tensor,
+        features: Float[Tensor, "#b c h w"],
         embedding: ImageEmbedding,
-        position: Tensor,
+        position: Float[Tensor, "1 c h w"],
         prompt: PromptTokens,
         multimask: bool,
         fallback: StabilityFallback | None,
@@ -98,7 +99,9 @@ class MaskDecoder(nn.Module):
         # The token stays the single mask's, whichever mask was taken.
         return DecodedMasks(single, single_iou, mask_tokens[:, :1], object_score)
 
-    def _masks(self, image: Tensor, embedding: ImageEmbedding, mask_tokens: Tensor) -> Tensor:
+    def _masks(
+        self, image: Float[Tensor, "b c h w"], embedding: ImageEmbedding, mask_tokens: Float[Tensor, "b 4 c"]
+    ) -> Float[Tensor, "b 4 4*h 4*w"]:
         first, norm, _, second, _ = self.output_upscaling
         x = F.gelu(norm(first(image) + embedding.middle))
         x = F.gelu(second(x) + embedding.fine)
@@ -108,7 +111,7 @@ class MaskDecoder(nn.Module):
         return (weights @ x.flatten(2)).unflatten(2, x.shape[-2:])
 
 
-def _stability(logits: Tensor, delta: float) -> Tensor:
+def _stability(logits: Float[Tensor, "b 1 h w"], delta: float) -> Float[Tensor, "b 1"]:
     """Share of the area at a low threshold that remains at a high one, (b, 1); empty masks are stable."""
     inner = (logits > delta).flatten(2).sum(-1).float()
     outer = (logits > -delta).flatten(2).sum(-1).float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.config import ModelConfig
@@ -19,7 +20,14 @@ class MemoryAttention(nn.Module):
         self.layers = nn.ModuleList(MemoryLayer(config) for _ in range(config.memory_layers))
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(self, frame: Tensor, position: Tensor, memory: Tensor, codes: Tensor, mapped: int) -> Tensor:
+    def forward(
+        self,
+        frame: Float[Tensor, "#b n c"],
+        position: Float[Tensor, "1 n c"],
+        memory: Float[Tensor, "#b m v"],
+        codes: Float[Tensor, "1 m v"],
+        mapped: int,
+    ) -> Float[Tensor, "b n c"]:
         """Condition `frame` on `memory`.
 
         Parameters
@@ -57,7 +65,13 @@ class MemoryLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, x: Tensor, memory: Tensor, codes: Tensor, mapped: int) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "#b n c"],
+        memory: Float[Tensor, "#b m v"],
+        codes: Float[Tensor, "1 m v"],
+        mapped: int,
+    ) -> Float[Tensor, "b n c"]:
         x = x + self.dropout(self.self_attn(self.norm1(x)))
         x = x + self.dropout(self.cross_attn_image(self.norm2(x), memory, codes, mapped))
         hidden = self.dropout(F.relu(self.linear1(self.norm3(x))))
@@ -74,7 +88,7 @@ class RotarySelfAttention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         table = rotary_table(x.shape[-1], _side(x), x.device)
         q, k = rotate(self.q_proj(x), table), rotate(self.k_proj(x), table)
         out: Tensor = self.out_proj(attend(q[:, None], k[:, None], self.v_proj(x)[:, None])[:, 0])
@@ -95,7 +109,13 @@ class RotaryMemoryAttention(nn.Module):
         self.v_proj = nn.Linear(memory_width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, memory: Tensor, codes: Tensor, mapped: int) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "#b n c"],
+        memory: Float[Tensor, "#b m v"],
+        codes: Float[Tensor, "1 m v"],
+        mapped: int,
+    ) -> Float[Tensor, "b n c"]:
         table = rotary_table(x.shape[-1], _side(x), x.device)
         q = rotate(self.q_proj(x), table)
         keys = self.k_proj(memory + codes)
@@ -107,7 +127,5 @@ class RotaryMemoryAttention(nn.Module):
         return out
 
 
-
-
-def _side(tokens: Tensor) -> int:
+def _side(tokens: Float[Tensor, "b n c"]) -> int:
     return int(tokens.shape[1] ** 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.config import ModelConfig
@@ -21,7 +22,9 @@ class MemoryEncoder(nn.Module):
         self.fuser = Fuser(width, config.fuser_layers)
         self.out_proj = nn.Conv2d(width, config.memory_width, kernel_size=1)
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, features: Float[Tensor, "#b c h w"], mask: Float[Tensor, "b 1 s s"]
+    ) -> Float[Tensor, "b v h w"]:
         """Encode `features` (b or 1, c, h, w) with `mask` (b, 1, 16 h, 16 w), scaled to -10..10."""
         x = self.pix_feat_proj(features) + self.mask_downsampler(mask)
         out: Tensor = self.out_proj(self.fuser(x))
@@ -43,7 +46,7 @@ class MaskDownsampler(nn.Module):
         layers.append(nn.Conv2d(256, width, kernel_size=1))
         self.encoder = nn.Sequential(*layers)
 
-    def forward(self, mask: Tensor) -> Tensor:
+    def forward(self, mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b c h w"]:
         out: Tensor = self.encoder(mask)
         return out
 
@@ -55,7 +58,7 @@ class Fuser(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(ConvNeXtBlock(width) for _ in range(depth))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -72,7 +75,7 @@ class ConvNeXtBlock(nn.Module):
         self.pwconv2 = nn.Linear(4 * width, width)
         self.gamma = nn.Parameter(torch.full((width,), 1e-6))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         y = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)
         y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
         return x + y.permute(0, 3, 1, 2)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from napari_sam2_kernels.attention import narrow_attention
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend(
+    query: Float[Tensor, "#b heads n c"],
+    key: Float[Tensor, "#b heads m c"],
+    value: Float[Tensor, "#b heads m v"],
+) -> Float[Tensor, "b heads n v"]:
     """Scaled dot-product attention without a mask.
 
     Parameters

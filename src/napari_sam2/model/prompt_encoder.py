@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from napari_sam2.model.config import ModelConfig
@@ -38,7 +39,10 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, width)
 
     def forward(
-        self, points: Tensor | None, labels: Tensor | None, mask_logits: Tensor | None
+        self,
+        points: Float[Tensor, "b p 2"] | None,
+        labels: Int[Tensor, "b p"] | None,
+        mask_logits: Float[Tensor, "#b 1 h w"] | None,
     ) -> PromptTokens:
         """Encode a batch of prompts.
 
@@ -65,11 +69,12 @@ class PromptEncoder(nn.Module):
             mask = F.interpolate(mask, (self.mask_size, self.mask_size), mode="bilinear", antialias=True)
         return PromptTokens(sparse, self.mask_downscaling(mask.to(weight.dtype)))
 
-    def _points(self, points: Tensor, labels: Tensor) -> Tensor:
+    def _points(self, points: Float[Tensor, "b p 2"], labels: Int[Tensor, "b p"]) -> Float[Tensor, "b p+1 c"]:
         code = self.pe_layer((points.float() + 0.5) / self.image_size)
-        table = torch.cat([embedding.weight for embedding in self.point_embeddings])
+        table = torch.cat(list(self.point_embeddings.parameters()))
         sparse = code + table[labels.clamp(min=0)]
         nothing = self.not_a_point_embed.weight
         sparse = torch.where((labels == PADDING)[..., None], nothing, sparse)
         # A "no point" token always closes the list.
-        return torch.cat((sparse, nothing.expand(len(sparse), 1, -1).to(sparse.dtype)), dim=1).to(nothing.dtype)
+        closed = torch.cat((sparse, nothing.expand(len(sparse), 1, -1).to(sparse.dtype)), dim=1)
+        return closed.to(nothing.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from napari_sam2.model import weights
@@ -69,20 +70,25 @@ class SAM2(nn.Module):
         """The number format of the weights."""
         return self.no_mem_embed.dtype
 
-    def encode(self, pixels: Tensor) -> ImageEmbedding:
+    def encode(self, pixels: Float[Tensor, "b 3 s s"]) -> ImageEmbedding:
         """Encode `pixels` (b, 3, s, s), normalised."""
         fine, middle, coarse = self.image_encoder(pixels.to(self.dtype))
         decoder = self.mask_decoder
         return ImageEmbedding(coarse, decoder.conv_s1(middle), decoder.conv_s0(fine))
 
-    def prompt(self, points: Tensor | None, labels: Tensor | None, mask_logits: Tensor | None) -> PromptTokens:
+    def prompt(
+        self,
+        points: Float[Tensor, "b p 2"] | None,
+        labels: Int[Tensor, "b p"] | None,
+        mask_logits: Float[Tensor, "#b 1 h w"] | None,
+    ) -> PromptTokens:
         """Encode prompts; see `PromptEncoder.forward`."""
         tokens: PromptTokens = self.prompt_encoder(points, labels, mask_logits)
         return tokens
 
     def decode(
         self,
-        features: Tensor,
+        features: Float[Tensor, "#b c h w"],
         embedding: ImageEmbedding,
         prompt: PromptTokens,
         multimask: bool,
@@ -108,7 +114,7 @@ class SAM2(nn.Module):
         pointer = self._gate_pointer(self.obj_ptr_proj(masks.tokens), masks.object_score > 0)
         return MaskPrediction(masks.logits.float(), masks.iou.float(), masks.object_score.float(), pointer)
 
-    def adopt(self, embedding: ImageEmbedding, mask: Tensor) -> MaskPrediction:
+    def adopt(self, embedding: ImageEmbedding, mask: Float[Tensor, "b 1 s s"]) -> MaskPrediction:
         """Take a given mask for the frame's result; only its pointer comes from the network.
 
         Parameters
@@ -130,7 +136,7 @@ class SAM2(nn.Module):
         score = 20.0 * present.float() - 10.0
         return MaskPrediction(logits, torch.ones(batch, 1, device=mask.device), score, pointer)
 
-    def recall(self, embedding: ImageEmbedding, slots: MemorySlots | None) -> Tensor:
+    def recall(self, embedding: ImageEmbedding, slots: MemorySlots | None) -> Float[Tensor, "b c h w"]:
         """Return the frame's features in the light of its memory, (b, c, h, w).
 
         Without memory they are marked as such (``no_mem_embed``) and pass unchanged otherwise.
@@ -144,7 +150,7 @@ class SAM2(nn.Module):
         conditioned = self.memory_attention(
             features.flatten(2).transpose(1, 2), position.flatten(1).T[None], memory, codes, mapped
         )
-        return conditioned.transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-any-return]
+        return conditioned.transpose(1, 2).unflatten(2, (height, width))
 
     def memorize(self, embedding: ImageEmbedding, prediction: MaskPrediction, binarize: bool) -> FrameMemory:
         """Turn a frame and its masks into memories.
@@ -175,11 +181,15 @@ class SAM2(nn.Module):
         """Return the weights under the reference's names, in its order of keys."""
         return weights.to_official(self)
 
-    def _gate_pointer(self, pointer: Tensor, present: Tensor) -> Tensor:
+    def _gate_pointer(
+        self, pointer: Float[Tensor, "b m c"], present: Bool[Tensor, "b 1"]
+    ) -> Float[Tensor, "b m c"]:
         return torch.where(present[..., None], pointer, self.no_obj_ptr[:, None].to(pointer.dtype))
 
-    def _memory_tokens(self, slots: MemorySlots) -> tuple[Tensor, Tensor, int]:
-        batch, count, channels, height, width = slots.features.shape
+    def _memory_tokens(
+        self, slots: MemorySlots
+    ) -> tuple[Float[Tensor, "b m v"], Float[Tensor, "1 m v"], int]:
+        count, channels, height, width = slots.features.shape[1:]
         maps = slots.features.to(self.dtype).permute(0, 1, 3, 4, 2).flatten(1, 3)
         place = sine_map(channels, height, width, maps.device).to(self.dtype).flatten(1).T
         ages = self.maskmem_tpos_enc[list(slots.ages), 0]
@@ -192,7 +202,7 @@ class SAM2(nn.Module):
         times = self._pointer_times(slots.steps).repeat_interleave(pieces, dim=0)
         return torch.cat((maps, pointers), dim=1), torch.cat((codes, times[None]), dim=1), mapped
 
-    def _pointer_times(self, steps: tuple[float, ...]) -> Tensor:
+    def _pointer_times(self, steps: tuple[float, ...]) -> Float[Tensor, "k v"]:
         config = self.config
         if not config.add_tpos_enc_to_obj_ptrs:
             return torch.zeros(len(steps), config.memory_width, device=self.device, dtype=self.dtype)

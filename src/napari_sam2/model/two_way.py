@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.layers import MLP
@@ -17,7 +18,9 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(width, width // 2)
         self.norm_final_attn = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, image: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Float[Tensor, "b t c"], image: Float[Tensor, "#b n c"], position: Float[Tensor, "1 n c"]
+    ) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b n c"]]:
         """Update `tokens` (b, t, c) and `image` (b or 1, n, c); `position` (1, n, c) is added to keys.
 
         An image of batch one is shared by all prompts until it first looks at their tokens.
@@ -44,7 +47,13 @@ class TwoWayLayer(nn.Module):
         self.norm4 = nn.LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, width // 2)
 
-    def forward(self, tokens: Tensor, image: Tensor, start: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        tokens: Float[Tensor, "b t c"],
+        image: Float[Tensor, "#b n c"],
+        start: Float[Tensor, "b t c"],
+        position: Float[Tensor, "1 n c"],
+    ) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b n c"]]:
         if self.first:
             # No residual and no position here: the tokens are their own positions.
             tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
@@ -68,14 +77,16 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, inner)
         self.out_proj = nn.Linear(inner, width)
         if inner < width:
-            # Between tokens and image, look first where the positions agree; from other starts a small network
-            # takes very long to notice where a click is.
+            # Between tokens and image, look first where the positions agree; from other starts a small
+            # network takes very long to notice where a click is.
             nn.init.orthogonal_(self.q_proj.weight, gain=2.0)
             self.k_proj.weight.data.copy_(self.q_proj.weight.data)
             nn.init.orthogonal_(self.v_proj.weight)
             nn.init.orthogonal_(self.out_proj.weight)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(
+        self, query: Float[Tensor, "#b n c"], key: Float[Tensor, "#b m c"], value: Float[Tensor, "#b m c"]
+    ) -> Float[Tensor, "b n c"]:
         q, k, v = (
             proj(x).unflatten(-1, (8, -1)).transpose(1, 2)
             for proj, x in ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))

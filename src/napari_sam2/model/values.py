@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 NO_OBJECT = -1024.0
@@ -26,9 +27,9 @@ class ImageEmbedding:
         (b, c / 8, 4 h, 4 w).
     """
 
-    features: Tensor
-    middle: Tensor
-    fine: Tensor
+    features: Float[Tensor, "b c h w"]
+    middle: Float[Tensor, "b c_middle h_middle w_middle"]
+    fine: Float[Tensor, "b c_fine h_fine w_fine"]
 
     @property
     def nbytes(self) -> int:
@@ -44,8 +45,8 @@ class ImageEmbedding:
 class PromptTokens:
     """Encoded prompts: points and boxes as tokens (b, n, c), a mask as a map (b or 1, c, h, w)."""
 
-    sparse: Tensor
-    dense: Tensor
+    sparse: Float[Tensor, "b n c"]
+    dense: Float[Tensor, "_ c h w"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,13 @@ class MaskPrediction:
         (H, W) of the image that the prompts belong to, where it is known.
     """
 
-    logits: Tensor
-    iou: Tensor
-    object_score: Tensor
-    pointer: Tensor
+    logits: Float[Tensor, "b m h w"]
+    iou: Float[Tensor, "b m"]
+    object_score: Float[Tensor, "b 1"]
+    pointer: Float[Tensor, "b _ c"]
     image_shape: tuple[int, int] | None = None
 
-    def masks(self, threshold: float = 0.0) -> Tensor:
+    def masks(self, threshold: float = 0.0) -> Bool[Tensor, "b m H W"]:
         """Return the masks at the image's size, bool (b, m, H, W)."""
         if self.image_shape is None:
             raise ValueError("This prediction does not know its image; use `logits`.")
@@ -111,8 +112,8 @@ class MaskPrediction:
 class FrameMemory:
     """What one frame leaves behind for later ones: a map (b, m, h, w) and a pointer (b, c)."""
 
-    features: Tensor
-    pointer: Tensor
+    features: Float[Tensor, "b m h w"]
+    pointer: Float[Tensor, "b c"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class MemorySlots:
         k distances in time, as fractions of the longest one that pointers reach.
     """
 
-    features: Tensor
+    features: Float[Tensor, "b r m h w"]
     ages: tuple[int, ...]
-    pointers: Tensor
+    pointers: Float[Tensor, "b k c"]
     steps: tuple[float, ...]

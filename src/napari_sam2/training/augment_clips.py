@@ -52,7 +52,8 @@ def choose_moments(
 def aim(rng: np.random.Generator, labels: npt.NDArray[np.uint16], size: int) -> View | None:
     """A crop round a random object, or the whole field, to be shown at `size` pixels; None if no object.
 
-    The object is then 14 pixels across or more, and a good half of the crop at most; nothing is enlarged beyond 4x.
+    The object is then 14 pixels across or more in a small crop, 6 in one of 512, and a good half of the crop
+    at most; nothing is enlarged beyond 4x.
     """
     height, width = labels.shape
     areas = np.bincount(labels.ravel())
@@ -66,7 +67,8 @@ def aim(rng: np.random.Generator, labels: npt.NDArray[np.uint16], size: int) -> 
     rows, columns = np.nonzero(labels == label)
     anchor = int(rng.integers(rows.size))
     diameter = math.sqrt(4 * areas[label] / math.pi)
-    side = max(diameter / math.exp(rng.uniform(math.log(14 / size), math.log(0.55))), size / 4)
+    smallest = 14 * min(1.0, (128 / size) ** 0.6)
+    side = max(diameter / math.exp(rng.uniform(math.log(smallest / size), math.log(0.55))), size / 4)
     squeeze = math.sqrt(math.exp(rng.uniform(-1, 1) * math.log(1.8))) if rng.random() < 0.5 else 1.0
     half_height, half_width = min(side * squeeze, height) / 2, min(side / squeeze, width) / 2
     y = 0.5 * (rows.mean() + rows[anchor]) + half_height * rng.uniform(-0.6, 0.6)

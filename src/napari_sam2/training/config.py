@@ -24,7 +24,8 @@ class TrainConfig:
     rate
         Peak learning rate of AdamW; `warmup` steps up to it, then a cosine down to a hundredth.
     balanced
-        Weight of class-balanced cross-entropy (a small network hardly moves under the focal loss from scratch).
+        Weight of class-balanced cross-entropy (from scratch, a small network hardly moves under the focal
+        loss).
     focal
         Weight of the focal loss (paper appendix D.2: 20).
     dense

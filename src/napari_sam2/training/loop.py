@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from napari_sam2.inference.pixels import DEVIATION, MEAN
 from napari_sam2.model.config import ModelConfig
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import ImageEmbedding
@@ -21,9 +22,6 @@ from napari_sam2.training.config import TrainConfig
 from napari_sam2.training.losses import LossWeights
 from napari_sam2.training.rollout import rollout
 from napari_sam2.training.warm_start import learn_where_clicks_are
-
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
 
 
 class DenseHead(nn.Module):
@@ -34,7 +32,7 @@ class DenseHead(nn.Module):
         self.proj = nn.Conv2d(width, 3, kernel_size=1)
 
     def loss(self, fine: Tensor, classes: Tensor) -> Tensor:
-        """Cross-entropy of `fine` (b, c, h, w) against `classes` (b, 4 h, 4 w): 0, 1, 2, or -1 for unknown."""
+        """Cross-entropy of `fine` (b, c, h, w) against `classes` (b, 4 h, 4 w): 0, 1, 2; -1 is unknown."""
         logits = self.proj(fine).float()
         # Two pixels from the corner is the middle of a cell of four.
         target = classes[:, 2::4, 2::4].long()

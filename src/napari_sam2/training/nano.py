@@ -20,10 +20,14 @@ from napari_sam2.training.loop import train_stage
 # scratch; then larger clips, sequences, and the paper's losses.
 STAGES = (
     TrainConfig(size=128, frames=1, batch=8, minutes=14, rate=6e-4),
-    TrainConfig(size=256, frames=1, batch=6, minutes=22, rate=5e-4, dense=0.5),
-    TrainConfig(size=256, frames=4, batch=2, minutes=22, rate=4e-4, dense=0.25, focal=5.0),
-    TrainConfig(size=512, frames=3, batch=1, minutes=22, rate=2e-4, dense=0.1, focal=20.0, objects=6),
+    TrainConfig(size=256, frames=1, batch=6, minutes=18, rate=5e-4, dense=0.5),
+    TrainConfig(size=256, frames=4, batch=2, minutes=18, rate=4e-4, dense=0.25, focal=5.0),
+    TrainConfig(size=512, frames=1, batch=2, minutes=20, rate=3e-4, dense=0.25, focal=10.0),
+    TrainConfig(size=512, frames=3, batch=1, minutes=18, rate=2e-4, dense=0.1, focal=20.0, objects=6),
 )
+
+STILLS = ClipMix(0.65, 0.1, 0.05, 0.05, 0.15)
+SEQUENCES = ClipMix(0.4, 0.25, 0.05, 0.1, 0.2)
 
 
 def train(
@@ -48,7 +52,7 @@ def train(
             frames=config.frames,
             max_objects=config.objects,
             cache=out / "clips",
-            mix=ClipMix(0.65, 0.1, 0.05, 0.05, 0.15) if config.frames == 1 else ClipMix(0.4, 0.25, 0.05, 0.1, 0.2),
+            mix=STILLS if config.frames == 1 else SEQUENCES,
         )
         stage = replace(config, minutes=config.minutes * scale)
         weights = train_stage(weights, NANO, stage, clips, out / f"stage{index}", device)

@@ -21,7 +21,8 @@ def random_click(truth: Tensor, found: Tensor | None = None) -> tuple[Tensor, Te
     Returns
     -------
     tuple of Tensor
-        Points (b, 1, 2), (x, y), and labels (b, 1); without any error the click is a negative one beside the object.
+        Points (b, 1, 2), (x, y), and labels (b, 1); without any error the click is a negative one beside
+        the object.
     """
     found = torch.zeros_like(truth) if found is None else found
     wrong = truth ^ found

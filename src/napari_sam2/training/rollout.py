@@ -16,7 +16,7 @@ from napari_sam2.training.prompting import noisy_box, random_click
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Mean loss of a clip, mean IoU of the first prompt and of the frames that followed it without prompts."""
+    """Mean loss of a clip, mean IoU of the first prompt and of the frames that followed without prompts."""
 
     loss: Tensor
     first_iou: float
@@ -109,8 +109,8 @@ def _slots(memories: list[FrameMemory], t: int, reach: int) -> MemorySlots:
 
 def _mean_iou(prediction: MaskPrediction, truth: Tensor) -> float:
     with torch.no_grad():
-        logits = F.interpolate(prediction.logits, truth.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-        found = (logits > 0) & (prediction.object_score > 0)[..., None]
+        logits = F.interpolate(prediction.logits, truth.shape[-2:], mode="bilinear", align_corners=False)
+        found = (logits[:, 0] > 0) & (prediction.object_score > 0)[..., None]
         present = truth.flatten(1).any(1)
         union = (found | truth).flatten(1).sum(1).clamp(min=1)
         iou = (found & truth).flatten(1).sum(1) / union

@@ -1,4 +1,4 @@
-"""Before anything else the decoder learns where a click is; from scratch it would take very long to notice."""
+"""Before anything else the decoder learns where a click is; from scratch it would hardly notice."""
 
 from __future__ import annotations
 
