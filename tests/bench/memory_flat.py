@@ -78,8 +78,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--side", type=int, default=256, help="pixels of a frame")
-    parser.add_argument("--state-mib", type=float, default=16, help="budget for what is remembered")
-    parser.add_argument("--embedding-mib", type=float, default=16, help="budget for encoded frames")
+    parser.add_argument("--state-mib", type=float, default=4, help="budget for what is remembered")
+    parser.add_argument("--embedding-mib", type=float, default=4, help="budget for encoded frames")
     parser.add_argument("--every", type=int, default=100, help="frames a row")
     options = parser.parse_args()
 

@@ -86,10 +86,10 @@ def main(
     torch.set_num_threads(threads)
     network = load_model(model)
     still = stills(network, data / "nuclei_2d_dsb2018")
-    rows = [(f"nuclei, still images, {k + 1} click{'s' * (k > 0)}", len(still), still[:, k].mean()) for k in range(3)]
+    rows = [(f"nuclei on still images, clicks: {k + 1}", len(still), still[:, k].mean()) for k in range(3)]
     for name in ("nuclei_2dt_mitocheck", "nuclei_2dt_cancer_cell_migration"):
         means = movie(network, data / name)
-        rows.append((f"{name}, clean tracks, one click on the first frame", len(means), float(np.mean(means))))
+        rows.append((f"{name}, one click on the first frame", len(means), float(np.mean(means))))
     print("\n| task | objects | mean IoU |\n|---|---|---|")
     for task, count, value in rows:
         print(f"| {task} | {count} | {value:.3f} |")

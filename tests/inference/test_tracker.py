@@ -1,4 +1,4 @@
-"""The tracker's promises: bounded equals unbounded, corrections stick, objects keep to themselves, errors teach."""
+"""The tracker's promises: bounded is unbounded, corrections stick, objects stay apart, errors teach."""
 
 from __future__ import annotations
 
@@ -621,7 +621,7 @@ def test_propagating_an_object_without_a_prompt(tracker: VideoTracker, video: np
     tracker.prompt(state, 0, 2, clicks=[B])
     list(tracker.propagate(state))
     tracker.clear(state, 0, 2)
-    with pytest.raises(PromptError, match="Object 2 has no prompt: give it a click, .* or remove it"):
+    with pytest.raises(PromptError, match=r"Object 2 has no prompt: give it a click, .* or remove it"):
         next(tracker.propagate(state))
     tracker.remove(state, 2)
     assert_same(tracker.propagate(state), run(tracker.model, video, (0, 1, A)))

@@ -54,7 +54,7 @@ def test_releases_do_not_fit_each_other() -> None:
     with torch.device("meta"):
         model = SAM2(released("sam2.1_hiera_tiny"))
         state = {key: torch.zeros(shape) for key, shape in KEYS["sam2_hiera_tiny"].items()}
-        with pytest.raises(CheckpointError, match="3 missing .*no_obj_embed_spatial.*2.0 and 2.1 differ"):
+        with pytest.raises(CheckpointError, match=r"3 missing .*no_obj_embed_spatial.*2\.0 and 2\.1 differ"):
             model.load_official(state)
 
 
