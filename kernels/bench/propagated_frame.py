@@ -120,7 +120,8 @@ class Ours:
             for frame in range(FRAME):
                 seen = MaskPrediction(mask, score, score, pointers[None, None, frame])
                 table = track.bank.tracked if frame else track.bank.prompted
-                table[frame] = state.records.put_prediction(seen, maps[None, frame])
+                features = state.records.put(maps[None, frame])
+                table[frame] = replace(state.records.put_prediction(seen), features=features)
             state.objects[number] = track
         return state
 
@@ -132,11 +133,11 @@ class Ours:
     @staticmethod
     def outcome(state: TrackState) -> Outcome:
         """Read what `run` left."""
-        logits, memories = [], []
+        logits, memories, cpu = [], [], torch.device("cpu")
         for track in state.objects.values():
             key = track.bank.tracked[FRAME]
             assert key.features is not None
-            logits.append(state.records.prediction(key).logits[0, 0])
+            logits.append(state.records.prediction(key, cpu).logits[0, 0])
             memories.append(state.records.get(key.features)[0][0])
         return Outcome(torch.stack(logits), torch.stack(memories))
 

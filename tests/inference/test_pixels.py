@@ -119,3 +119,13 @@ def test_prompts_that_name_no_place(prompt: PromptSet, message: str) -> None:
 )
 def test_prompts_at_the_edge_are_fine(prompt: PromptSet) -> None:
     pixels.check_prompt(prompt, (50, 80))
+
+
+def test_a_tiny_mask_does_not_vanish() -> None:
+    mask = np.zeros((1000, 1000), bool)
+    mask[500, 300] = True
+    small = pixels.to_model_mask(mask, 128)
+    assert 1 <= small.sum() <= 4
+    y, x = small[0, 0].nonzero()[0].tolist()
+    assert abs(y - 64) <= 1
+    assert abs(x - 38) <= 1

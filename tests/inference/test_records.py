@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,15 +132,15 @@ def test_records_have_three_parts(store: Any) -> None:
         torch.randn(1, 1),
         torch.randn(1, 1, 8).bfloat16(),
     )
-    key = records.put_prediction(prediction, torch.ones(1, 2, 3, 3))
-    found = records.prediction(key)
+    bare = records.put_prediction(prediction)
+    key = replace(bare, features=records.put(torch.ones(1, 2, 3, 3)))
+    found = records.prediction(key, torch.device("cpu"))
     for part in ("logits", "iou", "object_score", "pointer"):
         assert equal_bits(getattr(found, part), getattr(prediction, part)), part
     assert equal_bits(records.get(key.features)[0], torch.ones(1, 2, 3, 3))
     records.drop_record(key)
     with pytest.raises(KeyError):
-        records.prediction(key)
-    bare = records.put_prediction(prediction, None)
+        records.prediction(key, torch.device("cpu"))
     assert bare.features is None
     records.drop_record(bare)
 

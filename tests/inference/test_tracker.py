@@ -1,4 +1,4 @@
-"""The tracker's promises: bounded is unbounded, corrections stick, objects stay apart, errors teach."""
+"""The tracker keeps its promises: bounded is unbounded, corrections stick, objects stay apart."""
 
 from __future__ import annotations
 
@@ -234,7 +234,8 @@ def test_holes_are_filled_on_any_device(model: SAM2, video: np.ndarray, area: in
             tracker.prompt(state, 0, object_id, clicks=[click])
         list(tracker.propagate(state, length=2))
         keys = [track.bank.at(frame) for track in state.objects.values() for frame in (0, 1)]
-        return torch.cat([state.records.prediction(key).logits for key in keys if key is not None])
+        cpu = torch.device("cpu")
+        return torch.cat([state.records.prediction(key, cpu).logits for key in keys if key is not None])
 
     raw, filled = low_resolution(0), low_resolution(area)
     assert torch.equal(filled[::2], fill_holes(raw[::2], area)), "prompted frames"
@@ -753,3 +754,69 @@ def test_the_policy_knows_the_reference_s_switches() -> None:
         Sam2Error, match=r"no switch 'fill_holes'; it has .*fill_hole_area, .*non_overlap_masks"
     ):
         TrackingPolicy.reference(fill_holes=3)
+
+
+# Taken back
+
+
+def test_nothing_is_recalled_from_what_replaced_prompts_led_to(model: SAM2, video: np.ndarray) -> None:
+    """Re-prompted after tracking, an object goes on as if it had been prompted so at first."""
+    tracker = VideoTracker(model)
+    state = tracker.start(video, WINDOW)
+    tracker.prompt(state, 6, 1, clicks=[A])
+    list(tracker.propagate(state))
+    list(tracker.propagate(state, direction="backward"))
+    tracker.prompt(state, 6, 1, clicks=[B])
+    assert state.objects[1].bank.outdated == set(range(12)) - {6}
+    again = list(tracker.propagate(state))
+    assert state.objects[1].bank.outdated == set(range(6)), "what is tracked anew counts again"
+
+    fresh = tracker.start(video, WINDOW)
+    tracker.prompt(fresh, 6, 1, clicks=[B])
+    assert_same(again, tracker.propagate(fresh))
+
+
+def test_one_of_several_prompts_outdates_its_surroundings(model: SAM2, video: np.ndarray) -> None:
+    tracker = VideoTracker(model)
+    state = tracker.start(np.concatenate((video, video)), WINDOW)
+    tracker.prompt(state, 0, 1, clicks=[A])
+    tracker.prompt(state, 20, 1, clicks=[A])
+    list(tracker.propagate(state))
+    before = masks(state, 1)
+    tracker.clear(state, 20, 1)
+    assert state.objects[1].bank.outdated == {*range(13, 20), *range(21, 24)}
+    assert masks(state, 1).keys() == before.keys() - {20}, "the other masks stay to be seen"
+
+
+def test_clicks_sent_again_start_from_the_same_mask(model: SAM2, video: np.ndarray) -> None:
+    """On a tracked frame all clicks may be sent with each one more."""
+    tracker = VideoTracker(model)
+
+    def corrected(*calls: list[Click]) -> torch.Tensor:
+        state = tracker.start(video, WINDOW)
+        tracker.prompt(state, 0, 1, clicks=[A])
+        list(tracker.propagate(state))
+        return [tracker.prompt(state, 5, 1, clicks=clicks) for clicks in calls][-1].logits
+
+    assert torch.equal(corrected([B], [B, C]), corrected([B, C]))
+    assert not torch.equal(corrected([B]), corrected([B, C]))
+
+
+def test_errors_come_at_the_call(model: SAM2, video: np.ndarray) -> None:
+    tracker = VideoTracker(model)
+    with pytest.raises(PromptError, match="no object yet"):
+        tracker.propagate(tracker.start(video, WINDOW))
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"max_cond_frames_in_attn": 0},
+        {"memory_temporal_stride_for_eval": 0},
+        {"objects_at_once": 0},
+        {"memory_dtype": "int8"},
+    ],
+)
+def test_impossible_policies_are_refused(switches: dict[str, Any]) -> None:
+    with pytest.raises(Sam2Error, match=next(iter(switches))):
+        TrackingPolicy(**switches)

@@ -35,17 +35,31 @@ class MemorySelection:
 
 @dataclass(slots=True)
 class MemoryBank:
-    """One object's records by frame: prompted (conditioning) and merely tracked ones."""
+    """One object's records by frame: prompted (conditioning) and merely tracked ones.
+
+    Outdated frames were tracked from prompts that have been taken back since: their masks may still be shown,
+    but nothing is recalled from them.
+    """
 
     prompted: dict[FrameIndex, RecordKey] = field(default_factory=dict)
     tracked: dict[FrameIndex, RecordKey] = field(default_factory=dict)
+    outdated: set[FrameIndex] = field(default_factory=set)
 
     def select(
         self, frame: FrameIndex, direction: Direction, policy: TrackingPolicy, reach: int, length: int
     ) -> MemorySelection:
         """Decide what `frame` looks at; see the function `select`."""
         prompted = [at for at in self.prompted if policy.recall_own_frame or at != frame]
-        return select(frame, direction, prompted, self.tracked, policy, reach, length)
+        tracked = self.tracked.keys() - self.outdated
+        return select(frame, direction, prompted, tracked, policy, reach, length)
+
+    def outdate(self, frame: FrameIndex, reach: int) -> None:
+        """Stop recalling what was tracked from the prompt on `frame`.
+
+        That is everything where it was the only one, and otherwise the `reach` frames on either side.
+        """
+        alone = self.prompted.keys() <= {frame}
+        self.outdated |= {at for at in self.tracked if alone or abs(at - frame) <= reach}
 
     def at(self, frame: FrameIndex) -> RecordKey | None:
         """Return the frame's record, a prompted one first."""

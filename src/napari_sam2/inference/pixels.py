@@ -49,7 +49,8 @@ def to_model_mask(mask: np.ndarray[Any, Any], size: int) -> Tensor:
     if x.shape[-2:] == (size, size):
         return x
     x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    return (x >= 0.5).float()
+    # A mask too small to cover half of any model pixel keeps those that it covers most.
+    return (x >= x.max().clamp(max=0.5)).float()
 
 
 def to_image_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:

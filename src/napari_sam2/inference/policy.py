@@ -72,7 +72,8 @@ class TrackingPolicy:
     recall_own_frame
         A corrected frame may look at the memory that its earlier prompt left.
     forget_cleared
-        Clearing a frame's prompts drops its result; True also drops what it left in memory.
+        What the prompts of a frame left in memory goes when they are cleared or replaced: its own result, and
+        what was tracked from it.
     memory_dtype
         Number format of remembered maps; the reference stores bfloat16.
     state_bytes
@@ -104,6 +105,16 @@ class TrackingPolicy:
     state_bytes: int = 512 * 2**20
     embedding_bytes: int = 256 * 2**20
     objects_at_once: int = 8
+
+    def __post_init__(self) -> None:
+        most = self.max_cond_frames_in_attn
+        if most != -1 and most < 2:
+            raise Sam2Error(f"max_cond_frames_in_attn is -1 for all, or 2 and more, got {most}.")
+        for name in ("memory_temporal_stride_for_eval", "max_obj_ptrs_in_encoder", "objects_at_once"):
+            if getattr(self, name) < 1:
+                raise Sam2Error(f"{name} is 1 or more, got {getattr(self, name)}.")
+        if self.memory_dtype not in ("float32", "float16", "bfloat16"):
+            raise Sam2Error(f"memory_dtype is float32, float16 or bfloat16, got {self.memory_dtype!r}.")
 
     @classmethod
     def reference(cls, **switches: Any) -> TrackingPolicy:

@@ -93,18 +93,19 @@ class RecordStore:
             self._file.close()
             self._file = None
 
-    def put_prediction(self, prediction: MaskPrediction, features: Tensor | None) -> RecordKey:
-        """Keep one object's prediction (b = m = 1) and, once there is one, its map."""
+    def put_prediction(self, prediction: MaskPrediction) -> RecordKey:
+        """Keep one object's prediction (b = m = 1); it has no memory yet."""
         return RecordKey(
             self.put(prediction.logits, prediction.iou),
             self.put(prediction.pointer, prediction.object_score),
-            None if features is None else self.put(features),
+            None,
         )
 
-    def prediction(self, key: RecordKey) -> MaskPrediction:
-        """Return the prediction kept under `key`."""
-        logits, iou = self.get(key.mask)
-        pointer, object_score = self.get(key.pointer)
+    def prediction(self, key: RecordKey, device: torch.device) -> MaskPrediction:
+        """Return the prediction kept under `key`; what comes back from the file was on the CPU."""
+        logits, iou, pointer, object_score = (
+            part.to(device) for part in (*self.get(key.mask), *self.get(key.pointer))
+        )
         return MaskPrediction(logits, iou, object_score, pointer)
 
     def drop_record(self, key: RecordKey) -> None:

@@ -1,0 +1,167 @@
+"""One frame of a video through the network: encode, interact or follow, remember (video spec 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from napari_sam2.errors import ImageError
+from napari_sam2.inference import pixels
+from napari_sam2.inference.embeddings import read_frame
+from napari_sam2.inference.memory_bank import MemorySelection
+from napari_sam2.inference.policy import TrackingPolicy
+from napari_sam2.inference.postprocess import fill_holes
+from napari_sam2.inference.records import RecordKey
+from napari_sam2.inference.track_state import ObjectTrack, TrackState
+from napari_sam2.model.prompt_encoder import PADDING
+from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.values import ImageEmbedding, MaskPrediction, MemorySlots
+from napari_sam2.prompts import Direction, FrameIndex, PromptSet
+
+
+class FrameStep:
+    """What the network is asked for on one frame; which frames and objects those are is not decided here.
+
+    Parameters
+    ----------
+    model
+        The network; it is not changed.
+    policy
+        Thresholds and switches.
+    """
+
+    def __init__(self, model: SAM2, policy: TrackingPolicy) -> None:
+        self.model = model
+        self.policy = policy
+
+    def embedding(self, state: TrackState, frame: FrameIndex) -> ImageEmbedding:
+        """Return a frame's embedding; the frame is read and encoded if it is not at hand.
+
+        Raises
+        ------
+        ImageError
+            If the frame has another shape than the first one, or pixels that are no numbers.
+        """
+        embedding = state.embeddings.get(frame)
+        if embedding is None:
+            image = read_frame(state.frames, frame)
+            if image.shape[:2] != state.shape:
+                raise ImageError(f"Frame {frame} has the shape {image.shape}, the first ones {state.shape}.")
+            try:
+                rgb = state.intensity(image)
+            except ImageError as error:
+                raise ImageError(f"Frame {frame} cannot be segmented. {error}") from error
+            size = self.model.config.image_size
+            embedding = self.model.encode(pixels.to_model_pixels(rgb, size, self.model.device))
+            state.embeddings.put(frame, embedding)
+        return embedding
+
+    def select(
+        self, state: TrackState, track: ObjectTrack, frame: FrameIndex, direction: Direction
+    ) -> MemorySelection:
+        """Decide what one object may look at on a frame."""
+        reach = self.model.config.num_maskmem
+        return track.bank.select(frame, direction, self.policy, reach, state.length)
+
+    def interact(
+        self,
+        state: TrackState,
+        track: ObjectTrack,
+        frame: FrameIndex,
+        prompt: PromptSet,
+        before: RecordKey | None,
+    ) -> MaskPrediction:
+        """Find one object from its prompts on a frame (video spec 3.1).
+
+        `before` is an earlier result to start from.
+        """
+        model = self.model
+        embedding = self.embedding(state, frame)
+        size = model.config.image_size
+        if prompt.mask is not None:
+            mask = pixels.to_model_mask(prompt.mask.mask, size).to(model.device)
+            return self._filled(model.adopt(embedding, mask))
+        initial = frame not in track.passed
+        features = model.recall(embedding, None)
+        if not initial:
+            selection = self.select(state, track, frame, track.passed[frame])
+            if selection.maps:
+                features = model.recall(embedding, self._slots(state, [track], [selection]))
+        points, labels = (x.to(model.device) for x in pixels.to_model_points(prompt, state.shape, size))
+        logits = None
+        if before is not None:
+            logits = state.records.prediction(before, model.device).logits.clamp(-32.0, 32.0)
+        multimask = self.policy.multimask(points.shape[1], initial)
+        tokens = model.prompt(points, labels, logits)
+        decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
+        return self._filled(decoded.best().gated())
+
+    def follow(
+        self,
+        state: TrackState,
+        frame: FrameIndex,
+        tracks: Sequence[ObjectTrack],
+        selections: Sequence[MemorySelection],
+    ) -> None:
+        """Find and remember objects that share a memory layout on a frame, together, without prompts."""
+        model = self.model
+        embedding = self.embedding(state, frame)
+        features = model.recall(embedding, self._slots(state, tracks, selections))
+        count = len(tracks)
+        nothing = torch.full((count, 1), PADDING, device=model.device)
+        tokens = model.prompt(torch.zeros(count, 1, 2, device=model.device), nothing, None)
+        multimask = self.policy.multimask(0, initial=False)
+        decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
+        found = decoded.best().gated()
+        memory = model.memorize(embedding, found, binarize=False)
+        found = self._filled(found)
+        for row, track in enumerate(tracks):
+            record = state.records.put_prediction(_row(found, row))
+            kept = self._keep(state, memory.features[row : row + 1])
+            state.put(track.bank.tracked, frame, replace(record, features=kept))
+            track.bank.outdated.discard(frame)
+
+    def memorize(self, state: TrackState, frame: FrameIndex, record: RecordKey) -> RecordKey:
+        """Give a prompted result its memory."""
+        prediction = state.records.prediction(record, self.model.device)
+        binarize = self.policy.binarize_mask_from_pts_for_mem_enc
+        memory = self.model.memorize(self.embedding(state, frame), prediction, binarize)
+        return replace(record, features=self._keep(state, memory.features))
+
+    def _slots(
+        self, state: TrackState, tracks: Sequence[ObjectTrack], selections: Sequence[MemorySelection]
+    ) -> MemorySlots:
+        """Collect the selected memories of objects that share a layout."""
+        # What comes back from disk is on the CPU, whatever the network computes on.
+        device = self.model.device
+        ages, steps = selections[0].layout
+        features, pointers = [], []
+        for track, selection in zip(tracks, selections, strict=True):
+            tables = {True: track.bank.prompted, False: track.bank.tracked}
+            maps = []
+            for slot in selection.maps:
+                key = tables[slot.prompted][slot.frame].features
+                assert key is not None
+                maps.append(state.records.get(key)[0].to(device))
+            features.append(torch.stack(maps, dim=1))
+            keys = [tables[p.prompted][p.frame].pointer for p in selection.pointers]
+            rows = [state.records.get(key)[0].to(device) for key in keys]
+            width = self.model.config.width
+            pointers.append(torch.cat(rows, dim=1) if rows else torch.zeros(1, 0, width, device=device))
+        return MemorySlots(torch.cat(features), ages, torch.cat(pointers), steps)
+
+    def _keep(self, state: TrackState, features: Tensor) -> int:
+        return state.records.put(features.to(getattr(torch, self.policy.memory_dtype)))
+
+    def _filled(self, prediction: MaskPrediction) -> MaskPrediction:
+        return replace(prediction, logits=fill_holes(prediction.logits, self.policy.fill_hole_area))
+
+
+def _row(prediction: MaskPrediction, row: int) -> MaskPrediction:
+    one = slice(row, row + 1)
+    return MaskPrediction(
+        prediction.logits[one], prediction.iou[one], prediction.object_score[one], prediction.pointer[one]
+    )
