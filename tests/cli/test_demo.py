@@ -7,8 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from napari_sam2.cli.app import app
-from napari_sam2.cli.demo import mean_iou, middle
-from napari_sam2.prompts import Click
+from napari_sam2.cli.demo import mean_iou
 
 SMALL = ["--frames", "3", "--size", "64", "--objects", "2"]
 
@@ -43,12 +42,12 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert "cannot be used" in result.stderr
 
 
-def test_middle_of_a_crescent_is_on_it() -> None:
-    y, x = np.mgrid[:21, :21]
-    mask = (np.hypot(y - 10, x - 10) < 10) & (np.hypot(y - 10, x - 14) > 9)
-    click = middle(mask)
-    assert mask[int(click.y), int(click.x)]
-    assert middle(np.ones((5, 7), bool)) in (Click(2, 2), Click(2, 3), Click(2, 4))
+def test_too_many_nuclei_are_counted_as_asked_for(tmp_path: Path) -> None:
+    words = ["demo", "--out", str(tmp_path / "demo"), "--size", "64", "--objects", "40"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "40 object(s)" in result.stderr
+    assert not (tmp_path / "demo").exists()
 
 
 def test_iou_is_a_mean_over_frames_that_hold_the_object() -> None:

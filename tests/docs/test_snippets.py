@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,12 @@ training = typer.Typer(add_completion=False)
 training.command()(train)
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(
     r"^(?P<note><!-- not run: [^\n]+ -->\n+)?```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
 )
+
+ASSIGNMENT = re.compile(r"[A-Z_]+=")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def test_command_lines_parse(page: Path) -> None:
     for block in blocks(page):
         for line in block.text.replace("\\\n", " ").splitlines() if block.language == "sh" else ():
             for part in line.split("&&"):
-                words = shlex.split(part, comments=True)
+                words = list(dropwhile(ASSIGNMENT.match, shlex.split(part, comments=True)))
+                if words[:4] == ["python3", "-m", "tox", "run"]:
+                    assert f"[testenv:{words[words.index('-e') + 1]}]" in (ROOT / "tox.ini").read_text()
                 if words[:1] == ["napari-sam2"]:
                     _parse(app, words[1:])
                 if words[:3] == ["python", "-m", "napari_sam2.training.nano"]:

@@ -93,7 +93,7 @@ def test_provenance(tmp_path):
 def test_the_file_in_the_way_stays_unless_told(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(b"mine")
-    with pytest.raises(StorageError, match=r"exists already.*allow overwriting"):
+    with pytest.raises(StorageError, match=r"exists already.*overwrite=True.*--overwrite"):
         LabelWriter(path, SHAPE)
     assert path.read_bytes() == b"mine"
     write(path, overwrite=True)

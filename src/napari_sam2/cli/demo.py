@@ -10,7 +10,7 @@ import typer
 
 from napari_sam2.cli.arguments import Device, Model, Overwrite, in_a_sentence, provenance
 from napari_sam2.cli.progress import frames_bar, load
-from napari_sam2.prompts import Click, PromptSet
+from napari_sam2.prompts import PromptSet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,11 +41,12 @@ def demo(
     from napari_sam2.imaging.intensity import IntensityMap
     from napari_sam2.imaging.phantoms import moving_nuclei
     from napari_sam2.inference.image_predictor import ImagePredictor
+    from napari_sam2.inference.simulated_user import first_click
     from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.labels import LabelWriter
 
     phantom = moving_nuclei(frames, size, size, objects, divisions=min(2, objects), seed=0)
-    clicks = [middle(phantom.labels[0] == number) for number in range(1, objects + 1)]
+    clicks = [first_click(phantom.labels[0] == number) for number in range(1, objects + 1)]
     make_room(out, overwrite)
     intensity = IntensityMap.for_frames(phantom.images)
     notes = {"command": "demo", "model": model}
@@ -86,16 +87,6 @@ def demo(
     typer.echo(
         f"Written to {out}: images.tif, truth.tif, labels.tif, overlay.png and {frames} pictures in frames"
     )
-
-
-def middle(mask: NDArray[np.bool_]) -> Click:
-    """Return a click on the pixel farthest from the outside of a mask (H, W)."""
-    import numpy as np
-    from scipy import ndimage
-
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), mask.shape)
-    return Click(float(y), float(x))
 
 
 def mean_iou(truth: Labels, labels: Labels, objects: int) -> dict[int, float]:

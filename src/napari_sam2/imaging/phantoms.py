@@ -64,7 +64,7 @@ def moving_nuclei(
     ImageError
         The nuclei do not fit the frame, or the divisions do not fit the nuclei and frames.
     """
-    _check_room(frames, height, width, objects + divisions / 2, radius)
+    _check_room(frames, height, width, objects, radius, divisions)
     if not 0 <= divisions <= objects or (divisions and frames < 2):
         raise ImageError(
             f"{divisions} division(s) of {objects} nuclei in {frames} frame(s) cannot be: "
@@ -150,11 +150,15 @@ def textured_shapes(height: int = 256, width: int = 256, objects: int = 8, seed:
     return Phantom(camera(rng, scene + 0.08, 10 ** rng.uniform(1.8, 3.5))[None], labels[None], {})
 
 
-def _check_room(frames: int, height: int, width: int, objects: float, radius: float) -> None:
-    covered = objects * np.pi * radius**2 / (height * width) if min(height, width) >= 16 else 1.0
+def _check_room(
+    frames: int, height: int, width: int, objects: int, radius: float, divisions: int = 0
+) -> None:
+    # Two daughters together are half as large again as their mother.
+    area = (objects + divisions / 2) * np.pi * radius**2
+    covered = area / (height * width) if min(height, width) >= 16 else 1.0
     if frames < 1 or objects < 0 or radius < 2 or covered > 0.5:
         raise ImageError(
-            f"{objects:g} object(s) of radius {radius:.1f} do not fit {frames} frame(s) of {height} x "
+            f"{objects} object(s) of radius {radius:.1f} do not fit {frames} frame(s) of {height} x "
             f"{width}: a scene needs a frame, 16 x 16 pixels, radius 2, and at least half of its area free."
         )
 

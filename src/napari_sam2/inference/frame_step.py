@@ -16,7 +16,6 @@ from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.postprocess import fill_holes
 from napari_sam2.inference.records import RecordKey
 from napari_sam2.inference.track_state import ObjectTrack, TrackState
-from napari_sam2.model.prompt_encoder import PADDING
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import ImageEmbedding, MaskPrediction, MemorySlots
 from napari_sam2.prompts import Direction, FrameIndex, PromptSet
@@ -110,9 +109,7 @@ class FrameStep:
         model = self.model
         embedding = self.embedding(state, frame)
         features = model.recall(embedding, self._slots(state, tracks, selections))
-        count = len(tracks)
-        nothing = torch.full((count, 1), PADDING, device=model.device)
-        tokens = model.prompt(torch.zeros(count, 1, 2, device=model.device), nothing, None)
+        tokens = model.unprompted(len(tracks))
         multimask = self.policy.multimask(0, initial=False)
         decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
         found = decoded.best().gated()

@@ -136,7 +136,7 @@ def save_model(
     """
     path = Path(path).expanduser()
     if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already: give another name, or allow overwriting.")
+        raise StorageError(f"{path} exists already: give another name, or pass overwrite=True.")
     if not path.parent.is_dir():
         raise StorageError(f"There is no folder {path.parent} to write {path.name} into.")
     dtype = torch.float16 if half else None

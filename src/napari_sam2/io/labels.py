@@ -206,7 +206,10 @@ class LabelWriter:
         if self.path.is_dir():
             raise StorageError(f"{self.path} is a folder: choose another name for the labels.")
         if self.path.exists() and not self.overwrite:
-            raise StorageError(f"{self.path} exists already: choose another name, or allow overwriting.")
+            raise StorageError(
+                f"{self.path} exists already: choose another name, or pass overwrite=True "
+                "(--overwrite on the command line)."
+            )
         if not os.access(folder, os.W_OK):
             raise self._failure(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 

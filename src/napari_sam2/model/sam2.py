@@ -86,6 +86,11 @@ class SAM2(nn.Module):
         tokens: PromptTokens = self.prompt_encoder(points, labels, mask_logits)
         return tokens
 
+    def unprompted(self, count: int, mask_logits: Float[Tensor, "#b 1 h w"] | None = None) -> PromptTokens:
+        """Encode `count` prompts without any point, as on frames that nobody touched."""
+        points = torch.zeros(count, 1, 2, device=self.device)
+        return self.prompt(points, torch.full((count, 1), PADDING, device=self.device), mask_logits)
+
     def decode(
         self,
         features: Float[Tensor, "#b c h w"],
@@ -126,15 +131,12 @@ class SAM2(nn.Module):
         """
         side = self.config.mask_size
         logits = F.interpolate(20.0 * mask.float() - 10.0, (side, side), mode="bilinear", antialias=True)
-        batch = len(mask)
-        points = torch.zeros(batch, 1, 2, device=mask.device)
-        labels = torch.full((batch, 1), PADDING, device=mask.device)
-        prompt = self.prompt(points, labels, self.mask_downsample(mask.to(self.dtype)))
+        prompt = self.unprompted(len(mask), self.mask_downsample(mask.to(self.dtype)))
         decoded = self.decode(embedding.features, embedding, prompt, multimask=False)
         present = mask.flatten(1).any(dim=1, keepdim=True)
         pointer = self._gate_pointer(decoded.pointer, present)
         score = 20.0 * present.float() - 10.0
-        return MaskPrediction(logits, torch.ones(batch, 1, device=mask.device), score, pointer)
+        return MaskPrediction(logits, torch.ones(len(mask), 1, device=mask.device), score, pointer)
 
     def recall(self, embedding: ImageEmbedding, slots: MemorySlots | None) -> Float[Tensor, "b c h w"]:
         """Return the frame's features in the light of its memory, (b, c, h, w).

@@ -62,7 +62,8 @@ def train_stage(
     clips
         Yields images (b, t, 3, s, s), masks (b, t, o, s, s), valid (b, o) and classes (b, s, s).
     out
-        Gets `last.pt` every few minutes and one line of metrics every 20 steps in `metrics.csv`.
+        Gets `last.pt` every few minutes and one line of metrics every 20 steps, and at the end, in
+        `metrics.csv`.
     device
         Where to train.
     """
@@ -83,8 +84,15 @@ def train_stage(
     start = saved = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     tail: list[tuple[float, float, float | None]] = []
+    done, rate = 0, 0.0
     with (out / "metrics.csv").open("a", newline="") as file, tqdm(unit="step") as bar:
-        table = csv.writer(file)
+
+        def note() -> None:
+            csv.writer(file).writerow([config.size, config.frames, done, f"{rate:.2e}", *_summary(tail)])
+            file.flush()
+            bar.set_postfix_str(" ".join(_summary(tail)))
+            tail.clear()
+
         for step, batch in enumerate(clips):
             progress = (time.monotonic() - start) / (60 * config.minutes)
             if progress >= 1:
@@ -99,16 +107,16 @@ def train_stage(
             optimizer.step()
             _follow(average, model.to_official(), min(config.ema, (step + 1) / (step + 10)))
             tail.append((loss.item(), first, tracked))
+            done = step + 1
             bar.update()
-            if step % 20 == 19:
-                table.writerow([config.size, config.frames, step + 1, f"{rate:.2e}", *_summary(tail)])
-                file.flush()
-                bar.set_postfix_str(" ".join(_summary(tail)))
-                tail.clear()
+            if len(tail) == 20:
+                note()
             if time.monotonic() - saved > 120:
                 saved = time.monotonic()
-                torch.save({"model": average}, out / "last.pt")
-    torch.save({"model": average}, out / "last.pt")
+                _save(average, config, out / "last.pt")
+        if tail:
+            note()
+    _save(average, config, out / "last.pt")
     return average
 
 
@@ -138,6 +146,13 @@ def _step(
         if config.dense:
             loss = loss + config.dense * head.loss(encoded.fine.unflatten(0, (-1, length))[:, 0], classes)
     return loss, result.first_iou, result.tracked_iou
+
+
+def _save(average: dict[str, Tensor], config: TrainConfig, path: Path) -> None:
+    """Write the weights and the stage; a stop in the middle leaves the file before."""
+    partial = path.with_suffix(".partial")
+    torch.save({"model": average, "stage": repr(config)}, partial)
+    partial.replace(path)
 
 
 def _maps(embedding: ImageEmbedding) -> tuple[Tensor, ...]:

@@ -44,12 +44,16 @@ def prediction_loss(prediction: MaskPrediction, truth: Tensor, weights: LossWeig
     shape = shape.min(dim=1).values * present
 
     with torch.no_grad():
-        found, wanted = logits > 0, target > 0.5
-        union = (found | wanted).flatten(2).sum(-1).clamp(min=1)
-        overlap = (found & wanted).flatten(2).sum(-1) / union
-    iou = (prediction.iou - overlap).abs().mean(dim=1) * present
+        reached = overlap(logits > 0, target > 0.5)
+    iou = (prediction.iou - reached).abs().mean(dim=1) * present
     presence = F.binary_cross_entropy_with_logits(prediction.object_score[:, 0], present, reduction="none")
     return (shape + iou + presence).mean()
+
+
+def overlap(found: Tensor, truth: Tensor) -> Tensor:
+    """Return the IoU, (...), of bool masks (..., h, w); 0 where both are empty."""
+    union = (found | truth).flatten(-2).sum(-1).clamp(min=1)
+    return (found & truth).flatten(-2).sum(-1) / union
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:

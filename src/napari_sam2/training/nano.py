@@ -34,15 +34,20 @@ def train(
     data: Annotated[Path, typer.Argument(help="Folder with an index.json of annotated images.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the finished weights.")],
     scale: Annotated[float, typer.Option(help="Multiplies every stage's minutes.")] = 1.0,
-    first: Annotated[int, typer.Option(help="Stage to begin with; it continues from the one before.")] = 0,
+    first: Annotated[
+        int,
+        typer.Option(min=0, max=len(STAGES), help="Stage to begin with; it continues from the one before."),
+    ] = 0,
     device: str = "cpu",
     workers: int = 1,
 ) -> None:
     """Train all stages in turn; each leaves `stageN/last.pt`, the last one `nano.safetensors`."""
     weights = None
     if first:
-        weights = torch.load(out / f"stage{first - 1}" / "last.pt", weights_only=True)["model"]
-    for index, config in enumerate(STAGES[first:], start=first):
+        last = out / f"stage{first - 1}" / "last.pt"
+        weights = torch.load(last, map_location="cpu", weights_only=True)["model"]
+    stages = [replace(stage, minutes=stage.minutes * scale) for stage in STAGES]
+    for index, config in enumerate(stages[first:], start=first):
         clips = ClipLoader(
             config.batch,
             workers,
@@ -54,13 +59,12 @@ def train(
             cache=out / "clips",
             mix=STILLS if config.frames == 1 else SEQUENCES,
         )
-        stage = replace(config, minutes=config.minutes * scale)
-        weights = train_stage(weights, NANO, stage, clips, out / f"stage{index}", device)
-    if weights is None:
-        raise typer.BadParameter(f"There are {len(STAGES)} stages.")
+        weights = train_stage(weights, NANO, config, clips, out / f"stage{index}", device)
+    assert weights is not None  # there is a stage, or one before
     model = SAM2(NANO)
     model.load_official(weights)
-    save_model(model, out / "nano.safetensors", overwrite=True, half=True)
+    notes = {"training": repr(stages)}
+    save_model(model, out / "nano.safetensors", overwrite=True, half=True, metadata=notes)
 
 
 if __name__ == "__main__":

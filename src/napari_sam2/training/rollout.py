@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import FrameMemory, ImageEmbedding, MaskPrediction, MemorySlots
-from napari_sam2.training.losses import LossWeights, prediction_loss
+from napari_sam2.training.losses import LossWeights, overlap, prediction_loss
 from napari_sam2.training.prompting import noisy_box, random_click
 
 
@@ -55,21 +55,20 @@ def rollout(
         first = 1.0
     else:
         prediction, losses, first = _interact(model, embeddings[0], truth, weights, corrections)
+    if len(masks) == 1:
+        return Rollout(torch.stack(losses).sum(), first, None)
     # Masks from a hand are remembered hard, as at inference.
-    memories = [model.memorize(embeddings[0], prediction, binarize=bool(torch.rand(()) < 0.5))]
+    memories = [model.memorize(embeddings[0], prediction.gated(), binarize=bool(torch.rand(()) < 0.5))]
     tracked = []
     for t in range(1, len(masks)):
         features = model.recall(embeddings[t], _slots(memories, t, model.config.num_maskmem))
-        empty = model.prompt(
-            torch.zeros(len(truth), 1, 2), torch.full((len(truth), 1), -1, device=truth.device), None
-        )
-        options = model.decode(features, embeddings[t], empty, multimask=True)
+        options = model.decode(features, embeddings[t], model.unprompted(len(truth)), multimask=True)
         losses.append(prediction_loss(options, masks[t], weights))
         prediction = options.best()
         tracked.append(_mean_iou(prediction, masks[t]))
         if t + 1 < len(masks):
             memories.append(model.memorize(embeddings[t], prediction.gated(), binarize=False))
-    return Rollout(torch.stack(losses).sum(), first, sum(tracked) / len(tracked) if tracked else None)
+    return Rollout(torch.stack(losses).sum(), first, sum(tracked) / len(tracked))
 
 
 def _interact(
@@ -112,6 +111,4 @@ def _mean_iou(prediction: MaskPrediction, truth: Tensor) -> float:
         logits = F.interpolate(prediction.logits, truth.shape[-2:], mode="bilinear", align_corners=False)
         found = (logits[:, 0] > 0) & (prediction.object_score > 0)[..., None]
         present = truth.flatten(1).any(1)
-        union = (found | truth).flatten(1).sum(1).clamp(min=1)
-        iou = (found & truth).flatten(1).sum(1) / union
-        return float(iou[present].mean()) if present.any() else 1.0
+        return float(overlap(found, truth)[present].mean()) if present.any() else 1.0
