@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_sam2.errors import CheckpointError, ImageError, PromptError, Sam2Error, StorageError
     from napari_sam2.imaging.intensity import IntensityMap
+    from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.inference.image_predictor import ImagePredictor
     from napari_sam2.inference.policy import MaskPolicy, TrackingPolicy
     from napari_sam2.inference.tracker import VideoTracker
@@ -26,6 +27,7 @@ __all__ = [
     "CheckpointError",
     "Click",
     "Direction",
+    "FocusPredictor",
     "ImageError",
     "ImagePredictor",
     "IntensityMap",
@@ -48,6 +50,7 @@ _HOMES = {
     "CheckpointError": "errors",
     "Click": "prompts",
     "Direction": "prompts",
+    "FocusPredictor": "inference.focus",
     "ImageError": "errors",
     "ImagePredictor": "inference.image_predictor",
     "IntensityMap": "imaging.intensity",

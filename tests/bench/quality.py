@@ -17,7 +17,8 @@ import torch
 import typer
 from PIL import Image
 
-from napari_sam2 import ImagePredictor, VideoTracker, load_model
+from napari_sam2 import VideoTracker, load_model
+from napari_sam2.inference.focus import FocusPredictor
 from napari_sam2.inference.simulated_user import first_click, next_click
 from napari_sam2.model.sam2 import SAM2
 
@@ -31,8 +32,8 @@ def iou(a: Array, b: Array) -> float:
 
 
 def stills(model: SAM2, folder: Path, clicks: int = 3) -> Array:
-    """IoU of every nucleus after 1 .. `clicks` clicks, (nuclei, clicks)."""
-    predictor, rows = ImagePredictor(model), []
+    """IoU of every nucleus after 1 .. `clicks` clicks, each in a window that fits it, (nuclei, clicks)."""
+    predictor, rows = FocusPredictor(model), []
     for path in sorted(folder.glob("*_image.png")):
         image = np.asarray(Image.open(path))
         labels = np.asarray(Image.open(path.with_name(path.name.replace("_image", "_labels"))))
@@ -40,15 +41,11 @@ def stills(model: SAM2, folder: Path, clicks: int = 3) -> Array:
         own = []
         for number in np.unique(labels[labels > 0]):
             truth = labels == number
-            given, logits, scores = [first_click(truth)], None, []
+            given, found, scores = (first_click(truth),), None, []
             for _ in range(clicks):
-                prediction = predictor.predict(
-                    clicks=given, mask_logits=logits, multimask=len(given) == 1
-                ).best()
-                found = prediction.masks()[0, 0].numpy()
-                logits = prediction.logits
-                scores.append(iou(truth, found))
-                given = [*given, next_click(truth, found)]
+                found = predictor.predict(given, before=found)
+                scores.append(iou(truth, found.mask))
+                given = (*given, next_click(truth, found.mask))
             own.append(scores)
         print(f"  {path.name}: {len(own)} nuclei, mean IoU {np.round(np.mean(own, axis=0), 3)}", flush=True)
         rows += own

@@ -40,7 +40,7 @@ def demo(
     from napari_sam2.cli.track import click_objects, follow
     from napari_sam2.imaging.intensity import IntensityMap
     from napari_sam2.imaging.phantoms import moving_nuclei
-    from napari_sam2.inference.image_predictor import ImagePredictor
+    from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.inference.simulated_user import first_click
     from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.labels import LabelWriter
@@ -52,8 +52,8 @@ def demo(
     notes = {"command": "demo", "model": model}
     network = load(model, device)
 
-    predictor = ImagePredictor(network)
-    predictor.set_image(phantom.images[0], intensity)
+    predictor = FocusPredictor(network)
+    predictor.set_image(phantom.images[0])
     first = label_image(predictor, [PromptSet((click,)) for click in clicks], (size, size))
     typer.echo(
         f"Image:  mean IoU {_mean(mean_iou(phantom.labels[:1], first[None], objects).values()):.3f} "

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_sam2.inference.image_predictor import ImagePredictor
+    from napari_sam2.inference.focus import FocusPredictor
 
 
 @in_a_sentence
@@ -52,7 +52,7 @@ def segment(
     The label image is 0 outside, and 1, 2, ... in the objects in the order given.
     """
     prompts = _prompts(click or [], negative or [], box, objects or [])
-    from napari_sam2.inference.image_predictor import ImagePredictor
+    from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.io.frames import open_frames
     from napari_sam2.io.labels import LabelWriter
 
@@ -65,25 +65,21 @@ def segment(
     height, width = pixels.shape[:2]
     notes = {"command": "segment", "model": model, "prompts": [repr(prompt) for prompt in prompts]}
     with LabelWriter(output, (1, height, width), overwrite, provenance=provenance(output, notes)) as writer:
-        predictor = ImagePredictor(load(model, device))
+        predictor = FocusPredictor(load(model, device))
         predictor.set_image(pixels)
         writer[0] = label_image(predictor, prompts, (height, width))
     typer.echo(f"{output}: {len(prompts)} object{'s' * (len(prompts) != 1)}, {height} x {width} pixels")
 
 
 def label_image(
-    predictor: ImagePredictor, prompts: list[PromptSet], shape: tuple[int, int]
+    predictor: FocusPredictor, prompts: list[PromptSet], shape: tuple[int, int]
 ) -> NDArray[np.uint16]:
     """Return the labels (H, W) of the objects, 1 to n; where two overlap, the first one keeps the pixel."""
     import numpy as np
 
     labels = np.zeros(shape, np.uint16)
     for number, prompt in enumerate(prompts, 1):
-        # A single click may mean a part or the whole: the network proposes three masks, and tells the best.
-        ambiguous = prompt.box is None and len(prompt.clicks) == 1
-        prediction = predictor.predict(clicks=list(prompt.clicks), box=prompt.box, multimask=ambiguous)
-        best = int(prediction.iou[0].argmax())
-        mask = prediction.masks()[0, best].cpu().numpy()
+        mask = predictor.predict(prompt.clicks, prompt.box).mask
         labels[mask & (labels == 0)] = number
     return labels
 

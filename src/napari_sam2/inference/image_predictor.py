@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_sam2.errors import ImageError, PromptError
+from napari_sam2.errors import PromptError
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference import pixels
 from napari_sam2.inference.policy import MaskPolicy
@@ -54,12 +54,7 @@ class ImagePredictor:
         ImageError
             If the image has another layout, or shows nothing; an earlier image stays.
         """
-        image = np.asarray(image)
-        if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] > 4):
-            raise ImageError(
-                f"An image has the shape (H, W) or (H, W, 3), got {image.shape}. "
-                "Choose one frame of a stack, and put colours last."
-            )
+        image = pixels.checked_image(image)
         intensity = intensity or IntensityMap.for_frames(image[None])
         x = pixels.to_model_pixels(intensity(image), self.model.config.image_size, self.model.device)
         self._embedding = self.model.encode(x)

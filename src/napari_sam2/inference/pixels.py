@@ -9,12 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam2.errors import PromptError
+from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.model.prompt_encoder import BOX_END, BOX_START, NEGATIVE, POSITIVE
 from napari_sam2.prompts import Box, PromptSet
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+
+
+def checked_image(image: Any) -> np.ndarray[Any, Any]:
+    """Return `image` as an array (H, W) or (H, W, C), or raise `ImageError`."""
+    image = np.asarray(image)
+    if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] > 4):
+        raise ImageError(
+            f"An image has the shape (H, W) or (H, W, 3), got {image.shape}. "
+            "Choose one frame of a stack, and put colours last."
+        )
+    return image
 
 
 def to_model_pixels(rgb: np.ndarray[Any, Any], size: int, device: torch.device) -> Tensor:

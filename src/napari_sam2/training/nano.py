@@ -22,8 +22,19 @@ STAGES = (
     TrainConfig(size=128, frames=1, batch=8, minutes=14, rate=6e-4),
     TrainConfig(size=256, frames=1, batch=6, minutes=18, rate=5e-4, dense=0.5),
     TrainConfig(size=256, frames=4, batch=2, minutes=18, rate=4e-4, dense=0.25, focal=5.0),
-    TrainConfig(size=512, frames=1, batch=2, minutes=20, rate=3e-4, dense=0.25, focal=10.0),
-    TrainConfig(size=512, frames=3, batch=1, minutes=18, rate=2e-4, dense=0.1, focal=20.0, objects=6),
+    TrainConfig(size=512, frames=1, batch=2, minutes=27, rate=4e-4, dense=0.25, focal=5.0),
+    TrainConfig(
+        size=512,
+        frames=4,
+        batch=1,
+        objects=6,
+        minutes=25,
+        rate=2.5e-4,
+        warmup=40,
+        dense=0.1,
+        balanced=0.25,
+        focal=20.0,
+    ),
 )
 
 STILLS = ClipMix(0.65, 0.1, 0.05, 0.05, 0.15)
