@@ -17,7 +17,6 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from napari_sam2.errors import Sam2Error
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.tracker import VideoTracker
@@ -63,15 +62,11 @@ def resident_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def embedded_or_random() -> tuple[str, SAM2]:
-    try:
-        return "nano", load_model("nano")
-    except Sam2Error:
-        torch.manual_seed(0)
-        config = ModelConfig(
-            HieraConfig(16, 1, (1, 1, 2, 1), (3,), (8, 4, 8, 4), (7, 7)), 256, 64, 16, 2, 128, 1
-        )
-        return "small, random weights", SAM2(config).eval().requires_grad_(False)
+def small_model() -> SAM2:
+    """A network of 256 px with random weights: the same state, sooner."""
+    torch.manual_seed(0)
+    config = ModelConfig(HieraConfig(16, 1, (1, 1, 2, 1), (3,), (8, 4, 8, 4), (7, 7)), 256, 64, 16, 2, 128, 1)
+    return SAM2(config).eval().requires_grad_(False)
 
 
 def main() -> None:
@@ -81,9 +76,11 @@ def main() -> None:
     parser.add_argument("--state-mib", type=float, default=4, help="budget for what is remembered")
     parser.add_argument("--embedding-mib", type=float, default=4, help="budget for encoded frames")
     parser.add_argument("--every", type=int, default=100, help="frames a row")
+    parser.add_argument("--model", default="nano", help='name or file; "small" for a quick one')
     options = parser.parse_args()
 
-    name, model = embedded_or_random()
+    name = options.model
+    model = small_model() if name == "small" else load_model(name)
     policy = TrackingPolicy(
         state_bytes=int(options.state_mib * MEBIBYTE), embedding_bytes=int(options.embedding_mib * MEBIBYTE)
     )
