@@ -11,6 +11,7 @@ import argparse
 import gc
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -21,7 +22,6 @@ from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.tracker import VideoTracker
 from napari_sam2.io.checkpoints import load_model
-from napari_sam2.model.config import HieraConfig, ModelConfig
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.prompts import Click
 
@@ -62,11 +62,12 @@ def resident_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def small_model() -> SAM2:
-    """A network of 256 px with random weights: the same state, sooner."""
-    torch.manual_seed(0)
-    config = ModelConfig(HieraConfig(16, 1, (1, 1, 2, 1), (3,), (8, 4, 8, 4), (7, 7)), 256, 64, 16, 2, 128, 1)
-    return SAM2(config).eval().requires_grad_(False)
+def at_size(name: str, size: int) -> SAM2:
+    """The same weights at another working size."""
+    stored = load_model(name)
+    model = SAM2(replace(stored.config, image_size=size))
+    model.load_official(stored.to_official())
+    return model.eval().requires_grad_(False)
 
 
 def main() -> None:
@@ -76,11 +77,11 @@ def main() -> None:
     parser.add_argument("--state-mib", type=float, default=4, help="budget for what is remembered")
     parser.add_argument("--embedding-mib", type=float, default=4, help="budget for encoded frames")
     parser.add_argument("--every", type=int, default=100, help="frames a row")
-    parser.add_argument("--model", default="nano", help='name or file; "small" for a quick one')
+    parser.add_argument("--model", default="nano", help="name or file")
+    parser.add_argument("--size", type=int, default=512, help="working size: a smaller one is sooner done")
     options = parser.parse_args()
 
-    name = options.model
-    model = small_model() if name == "small" else load_model(name)
+    model = at_size(options.model, options.size)
     policy = TrackingPolicy(
         state_bytes=int(options.state_mib * MEBIBYTE), embedding_bytes=int(options.embedding_mib * MEBIBYTE)
     )
@@ -90,11 +91,11 @@ def main() -> None:
     for object_id, (y, x) in enumerate(frames.centers(0), 1):
         tracker.prompt(state, 0, object_id, clicks=[Click(float(y), float(x))])
     print(
-        f"{options.frames} frames of {options.side} x {options.side}, 3 objects, model: {name}, "
+        f"{options.frames} frames of {options.side} x {options.side}, 3 objects, {options.model} at {options.size} px, "
         f"state budget {options.state_mib:g} MiB\n"
     )
-    print("| frame | resident MiB | remembered MiB, in memory | on disk | seconds |")
-    print("|---:|---:|---:|---:|---:|")
+    print("| frame | resident MiB | masks MiB | remembered MiB, in memory | on disk | seconds |")
+    print("|---:|---:|---:|---:|---:|---:|")
     began = perf_counter()
     seen: dict[int, int] = {}
     for result in tracker.propagate(state):
@@ -102,8 +103,10 @@ def main() -> None:
             gc.collect()
             seen[result.frame] = resident_bytes()
             records = state.records
+            masklets = [track.masklet.masks.values() for track in state.objects.values()]
+            masks = sum(mask.counts.nbytes for kept in masklets for mask in kept)
             print(
-                f"| {result.frame} | {seen[result.frame] / MEBIBYTE:.1f} "
+                f"| {result.frame} | {seen[result.frame] / MEBIBYTE:.1f} | {masks / MEBIBYTE:.2f} "
                 f"| {records.resident_bytes / MEBIBYTE:.1f} | {records.spilled_bytes / MEBIBYTE:.1f} "
                 f"| {perf_counter() - began:.0f} |",
                 flush=True,

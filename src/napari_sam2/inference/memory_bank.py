@@ -50,7 +50,7 @@ class MemoryBank:
     ) -> MemorySelection:
         """Decide what `frame` looks at; see the function `select`."""
         prompted = [at for at in self.prompted if policy.recall_own_frame or at != frame]
-        tracked = self.tracked.keys() - self.outdated
+        tracked = _Without(self.tracked, self.outdated)
         return select(frame, direction, prompted, tracked, policy, reach, length)
 
     def outdate(self, frame: FrameIndex, reach: int) -> None:
@@ -64,6 +64,17 @@ class MemoryBank:
     def at(self, frame: FrameIndex) -> RecordKey | None:
         """Return the frame's record, a prompted one first."""
         return self.prompted.get(frame, self.tracked.get(frame))
+
+
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """`whole` but for `gone`, never built: it would have as many members as the sequence has frames."""
+
+    whole: Container[FrameIndex]
+    gone: Container[FrameIndex]
+
+    def __contains__(self, frame: object) -> bool:
+        return frame in self.whole and frame not in self.gone
 
 
 def select(

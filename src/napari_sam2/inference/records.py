@@ -25,15 +25,15 @@ class RecordKey:
     features: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    offset: int
-    nbytes: int
-    parts: tuple[tuple[tuple[int, ...], torch.dtype], ...]
+# Shape, type and first byte of every tensor of a bundle, and the bytes of all: few differ in a whole video.
+_Layout = tuple[tuple[tuple[tuple[int, ...], torch.dtype, int], ...], int]
 
 
 class RecordStore:
     """Keeps bundles of tensors; what does not fit into the budget goes to a temporary file, bit for bit.
+
+    A bundle lies in one buffer. Buffers of those that left are used again: thousands of frames that each
+    allocate and free a little between large passing arrays would leave the heap full of holes.
 
     Parameters
     ----------
@@ -44,9 +44,13 @@ class RecordStore:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.resident_bytes = 0
-        self._resident: OrderedDict[int, tuple[Tensor, ...]] = OrderedDict()
-        self._places: dict[int, _Place] = {}
-        self._free: dict[int, list[int]] = {}
+        self._resident: OrderedDict[int, Tensor] = OrderedDict()
+        self._layouts: dict[int, _Layout] = {}
+        self._known: dict[_Layout, _Layout] = {}
+        self._offsets: dict[int, int] = {}
+        self._holes: dict[int, list[int]] = {}
+        self._spare: dict[tuple[int, torch.device], list[Tensor]] = {}
+        self._spare_bytes = 0
         self._file: FileIO | None = None
         self._end = 0
         self._next = 0
@@ -58,37 +62,42 @@ class RecordStore:
         return self._end
 
     def put(self, *tensors: Tensor) -> int:
-        """Keep `tensors` and return the key that gives them back."""
+        """Keep copies of `tensors`, all on one device, and return the key that gives them back."""
         key = self._next
         self._next += 1
-        # A row of a batch would keep the whole batch alive.
-        own = tuple(t if t.untyped_storage().nbytes() == t.nbytes else t.clone() for t in tensors)
-        self._admit(key, own)
+        layout = _layout(tensors)
+        self._layouts[key] = layout = self._known.setdefault(layout, layout)
+        buffer = self._buffer(layout[1], tensors[0].device)
+        for view, tensor in zip(_views(buffer, layout), tensors, strict=True):
+            view.copy_(tensor)
+        self._admit(key, buffer)
         return key
 
     def get(self, key: int) -> tuple[Tensor, ...]:
-        """Return what was kept under `key`."""
-        if key in self._resident:
-            self._resident.move_to_end(key)
-            return self._resident[key]
-        tensors = self._read(self._places[key])
-        self._admit(key, tensors)
-        return tensors
+        """Return copies of what was kept under `key`."""
+        buffer = self._resident.get(key)
+        if buffer is None:
+            buffer = self._read(key)
+            found = tuple(view.clone() for view in _views(buffer, self._layouts[key]))
+            self._admit(key, buffer)
+            return found
+        self._resident.move_to_end(key)
+        return tuple(view.clone() for view in _views(buffer, self._layouts[key]))
 
     def drop(self, key: int) -> None:
         """Forget what was kept under `key`."""
         if key in self._resident:
-            self.resident_bytes -= _nbytes(self._resident.pop(key))
-        place = self._places.pop(key, None)
-        if place is not None:
-            self._free.setdefault(place.nbytes, []).append(place.offset)
+            self._release(key)
+        layout = self._layouts.pop(key, None)
+        offset = self._offsets.pop(key, None)
+        if layout is not None and offset is not None:
+            self._holes.setdefault(layout[1], []).append(offset)
 
     def close(self) -> None:
         """Forget everything and give the file back."""
-        self._resident.clear()
-        self._places.clear()
-        self._free.clear()
-        self.resident_bytes = self._end = 0
+        for table in (self._resident, self._layouts, self._offsets, self._holes, self._spare):
+            table.clear()
+        self.resident_bytes = self._spare_bytes = self._end = 0
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -114,20 +123,35 @@ class RecordStore:
             if part is not None:
                 self.drop(part)
 
-    def _admit(self, key: int, tensors: tuple[Tensor, ...]) -> None:
-        self._resident[key] = tensors
-        self.resident_bytes += _nbytes(tensors)
+    def _buffer(self, nbytes: int, device: torch.device) -> Tensor:
+        spare = self._spare.get((nbytes, device))
+        if not spare:
+            return torch.empty(nbytes, dtype=torch.uint8, device=device)
+        self._spare_bytes -= nbytes
+        return spare.pop()
+
+    def _admit(self, key: int, buffer: Tensor) -> None:
+        self._resident[key] = buffer
+        self.resident_bytes += buffer.nbytes
         while self.resident_bytes > self.budget and self._resident:
             oldest = next(iter(self._resident))
-            if oldest not in self._places and not self._spill(oldest, self._resident[oldest]):
+            if oldest not in self._offsets and not self._spill(oldest):
                 return
-            self.resident_bytes -= _nbytes(self._resident.pop(oldest))
+            self._release(oldest)
 
-    def _spill(self, key: int, tensors: tuple[Tensor, ...]) -> bool:
+    def _release(self, key: int) -> None:
+        """Take a bundle out of memory; its buffer is kept for the next while the budget has room for it."""
+        buffer = self._resident.pop(key)
+        self.resident_bytes -= buffer.nbytes
+        if self.resident_bytes + self._spare_bytes + buffer.nbytes <= self.budget:
+            self._spare.setdefault((buffer.nbytes, buffer.device), []).append(buffer)
+            self._spare_bytes += buffer.nbytes
+
+    def _spill(self, key: int) -> bool:
         if self._disk_failed:
             return False
-        data = b"".join(t.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() for t in tensors)
-        holes = self._free.get(len(data))
+        data = memoryview(self._resident[key].cpu().numpy())
+        holes = self._holes.get(len(data))
         offset = holes.pop() if holes else self._end
         try:
             if self._file is None:
@@ -135,7 +159,7 @@ class RecordStore:
                 self._file = tempfile.TemporaryFile(prefix="napari-sam2-", buffering=0)  # noqa: SIM115
                 weakref.finalize(self, self._file.close)
             self._file.seek(offset)
-            rest = memoryview(data)
+            rest = data
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
@@ -149,14 +173,15 @@ class RecordStore:
             )
             return False
         self._end = max(self._end, offset + len(data))
-        self._places[key] = _Place(offset, len(data), tuple((tuple(t.shape), t.dtype) for t in tensors))
+        self._offsets[key] = offset
         return True
 
-    def _read(self, place: _Place) -> tuple[Tensor, ...]:
+    def _read(self, key: int) -> Tensor:
+        offset = self._offsets[key]
         assert self._file is not None
-        self._file.seek(place.offset)
-        buffer = bytearray(place.nbytes)
-        rest = memoryview(buffer)
+        self._file.seek(offset)
+        buffer = self._buffer(self._layouts[key][1], torch.device("cpu"))
+        rest = memoryview(buffer.numpy())
         while rest:
             count = self._file.readinto(rest)
             if not count:
@@ -165,13 +190,21 @@ class RecordStore:
                     "short: start the tracking again."
                 )
             rest = rest[count:]
-        tensors, start = [], 0
-        for shape, dtype in place.parts:
-            count = torch.Size(shape).numel()
-            tensors.append(torch.frombuffer(buffer, dtype=dtype, count=count, offset=start).reshape(shape))
-            start += count * dtype.itemsize
-        return tuple(tensors)
+        return buffer
 
 
-def _nbytes(tensors: tuple[Tensor, ...]) -> int:
-    return sum(t.nbytes for t in tensors)
+def _layout(tensors: tuple[Tensor, ...]) -> _Layout:
+    parts, end = [], 0
+    for tensor in tensors:
+        start = -(-end // 16) * 16  # a view of another type must begin at a multiple of its size
+        parts.append((tuple(tensor.shape), tensor.dtype, start))
+        end = start + tensor.nbytes
+    return tuple(parts), end
+
+
+def _views(buffer: Tensor, layout: _Layout) -> tuple[Tensor, ...]:
+    """The tensors that lie in a buffer, sharing its memory."""
+    return tuple(
+        buffer[start : start + torch.Size(shape).numel() * dtype.itemsize].view(dtype).view(shape)
+        for shape, dtype, start in layout[0]
+    )
