@@ -251,11 +251,11 @@ def restain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
     """Change window, gamma, contrast, colour, focus and noise of (T, S, S, C), C 1 or 3; returns C 3."""
     frames, gray = len(images), images.shape[-1] == 1
     if rng.random() < 0.5:
-        low, high = np.quantile(images[:, ::4, ::4], (0.08 * rng.random(), 1 - 0.05 * rng.random()))
+        low, high = np.quantile(images[:, ::4, ::4], (0.08 * rng.random(), 1 - 0.2 * rng.random() ** 3))
         high = low + max(float(high - low), 0.05) * (rng.uniform(1, 3) if rng.random() < 0.4 else 1.0)
         images = np.clip((images - np.float32(low)) / np.float32(high - low), 0, 1)
     if rng.random() < 0.5:
-        images = np.power(images, np.float32(math.exp(rng.uniform(math.log(0.6), math.log(1.6)))))
+        images = np.power(images, np.float32(math.exp(rng.uniform(math.log(0.45), math.log(2.0)))))
     if gray and rng.random() < 0.15:
         images = 1 - images
     if not gray and rng.random() < 0.15:

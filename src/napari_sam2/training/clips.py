@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from napari_sam2.errors import StorageError
 from napari_sam2.training import augment_clips as augment
+from napari_sam2.training.collage import collage
 from napari_sam2.training.recordings import Kind, Recording, load_recordings, phantom_recordings
 
 
@@ -58,6 +59,9 @@ class ClipSource:
         How often each kind of recording is drawn; the number of procedural movies to make.
     recordings
         Already loaded data, in place of those in `folder`.
+    lively
+        Share of the gray stills whose objects move one by one in a clip of several frames (see `collage`);
+        over the others only the camera moves.
     """
 
     def __init__(
@@ -73,11 +77,13 @@ class ClipSource:
         mix: ClipMix | None = None,
         phantoms: int = 60,
         recordings: Sequence[Recording] | None = None,
+        lively: float = 0.6,
     ) -> None:
         if recordings is None:
             recordings = load_recordings(Path(folder), cache) + phantom_recordings(phantoms)
         self.recordings = recordings
         self.size, self.frames, self.max_objects, self.min_area = size, frames, max_objects, min_area
+        self.lively = lively
         self._rng = np.random.default_rng(seed)
         mix = mix or ClipMix()
         shares = {Kind[field.name.upper()]: float(getattr(mix, field.name)) for field in fields(mix)}
@@ -115,6 +121,14 @@ class ClipSource:
         view = augment.aim(rng, labels[0], self.size)
         if view is None:
             return None
+        shrink = math.sqrt(4 * view.half_height * view.half_width) / self.size
+        level = min(max(round(math.log2(shrink)), 0), len(recording.levels) - 1)
+        pixels = recording.levels[level]
+        planes = [pixels[moments[0]]] * self.frames if standing else [pixels[t] for t in moments]
+        lively = recording.kind is Kind.STILL and pixels.ndim == 3 and rng.random() < self.lively
+        if self.frames > 1 and lively:
+            planes, labels, view = self._enliven(planes[0], labels[0], level, view)
+            standing, level = False, 0
         motion: augment.Motion | None = None
         if standing:
             motion = augment.Motion() if self.frames > 1 or rng.random() < 0.3 else None
@@ -123,13 +137,9 @@ class ClipSource:
         height, width = labels[0].shape
         grid = augment.sampling_grid(rng, view, (height, width), self.frames, self.size, motion)
         seen = augment.sample_labels(labels, grid)
-        shrink = math.sqrt(4 * view.half_height * view.half_width) / self.size
         masks = augment.choose_masks(rng, seen, self.max_objects, self.min_area, 1 / shrink)
         if masks is None:
             return None
-        level = min(max(round(math.log2(shrink)), 0), len(recording.levels) - 1)
-        pixels = recording.levels[level]
-        planes = [pixels[moments[0]]] * self.frames if standing else [pixels[t] for t in moments]
         images = augment.sample_images(planes, level, grid)
         if self.frames > 1 and rng.random() < 0.1:
             images, masks = augment.disturb(rng, images, masks)
@@ -137,6 +147,23 @@ class ClipSource:
         if recording.kind is Kind.VIDEO:
             classes[:] = -1
         return Clip(augment.restain(rng, images), masks, classes)
+
+    def _enliven(
+        self, plane: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16], level: int, view: augment.View
+    ) -> tuple[list[npt.NDArray[np.uint8]], list[npt.NDArray[np.uint16]], augment.View]:
+        """A movie of what the view shows, with a margin from which objects come in, in its own pixels."""
+        scale = 2**level
+        coarse = labels[scale // 2 :: scale, scale // 2 :: scale][: plane.shape[0], : plane.shape[1]]
+        y, x, half_height, half_width = (
+            v / scale for v in (view.y, view.x, view.half_height, view.half_width)
+        )
+        top, left = max(int(y - 1.2 * half_height), 0), max(int(x - 1.2 * half_width), 0)
+        cut = (slice(top, int(y + 1.2 * half_height) + 1), slice(left, int(x + 1.2 * half_width) + 1))
+        movie, truth = collage(
+            self._rng, plane[: coarse.shape[0], : coarse.shape[1]][cut], coarse[cut], self.frames
+        )
+        moved = augment.View(y - top, x - left, half_height, half_width)
+        return list(movie), list(truth), moved
 
 
 class _Feed(IterableDataset[Clip]):

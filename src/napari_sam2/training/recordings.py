@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from napari_sam2.errors import StorageError
-from napari_sam2.imaging.phantoms import moving_nuclei, textured_shapes
+from napari_sam2.imaging.scenes import scene
 from napari_sam2.training import augment_clips as augment
 
 
@@ -100,18 +99,11 @@ def _read(path: Path) -> npt.NDArray[Any]:
     return np.asarray(Image.open(path))
 
 
-def phantom_recordings(count: int, seed: int = 0) -> list[Recording]:
-    """Make procedural recordings with exact labels: movies of nuclei, every fourth a still of shapes."""
+def phantom_recordings(count: int, seed: int = 0, frames: int = 12) -> list[Recording]:
+    """Make procedural sequences and stacks of all families, with exact labels."""
     rng, pool = np.random.default_rng(seed), []
-    for i in range(count):
+    for _ in range(count):
         height, width = (int(side) for side in rng.integers(128, 257, 2))
-        key = int(rng.integers(2**31))
-        if i % 4 == 3:
-            phantom = textured_shapes(height, width, int(rng.integers(3, 10)), key)
-        else:
-            radius, speed, photons = rng.uniform(7, 16), rng.uniform(0.3, 3), math.exp(rng.uniform(3, 6))
-            objects = max(3, int(rng.uniform(0.05, 0.3) * height * width / (math.pi * radius**2)))
-            divisions = int(rng.integers(0, 4))
-            phantom = moving_nuclei(12, height, width, objects, divisions, key, radius, speed, photons)
+        phantom = scene(rng, frames=frames, height=height, width=width)
         pool.append(Recording.build(Kind.PHANTOM, phantom.images, phantom.labels))
     return pool

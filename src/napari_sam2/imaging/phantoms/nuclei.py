@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_sam2.imaging.optics import Counts, Floats, Points, texture
+from napari_sam2.imaging.phantoms.outline import HARMONICS, Outline, claim, separate
 
 CONDENSING = 3  # frames in which a mother condenses and brightens
 RELAXING = 7  # frames in which a daughter grows to its full size
-HARMONICS = np.arange(2, 7)  # waves round an outline
 
 
 @dataclass(slots=True, eq=False)
@@ -39,16 +38,12 @@ class Nucleus:
         after = 1 - (frame - self.born) / RELAXING
         return float(np.clip(max(before, after), 0, 1))
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
-    """The canvas round one outline: `ratio` is 0 in its middle and 1 on it, `v` and `u` are its axes."""
-
-    rows: slice
-    columns: slice
-    ratio: Floats
-    v: Floats
-    u: Floats
+    def outline(self, frame: int) -> Outline:
+        """Return the outline, smaller and narrower the more condensed the chromatin is."""
+        mitosis = self.mitosis(frame)
+        long = self.radius / np.sqrt(self.aspect) * (1 - 0.22 * mitosis)
+        short = self.radius * np.sqrt(self.aspect) * (1 - 0.55 * mitosis)
+        return Outline(self.center, self.angle, long, short, self.amplitudes, self.phases)
 
 
 def make_nucleus(
@@ -96,12 +91,7 @@ def push_apart(living: list[Nucleus], size: Points, frame: int) -> None:
     centers = np.array([nucleus.center for nucleus in living]).reshape(-1, 2)
     extent = np.array([nucleus.radius * (1 - 0.45 * nucleus.mitosis(frame)) for nucleus in living])
     margin = np.minimum(0.3 * extent[:, None], 0.2 * size)
-    for _ in range(8):
-        gaps = centers[:, None] - centers[None]
-        distance = np.linalg.norm(gaps, axis=2) + np.diag(np.full(len(living), np.inf))
-        push = 0.3 * np.clip(1.02 * (extent[:, None] + extent[None]) - distance, 0, None)
-        centers += (np.minimum(push / np.maximum(distance, 1e-6), 1)[:, :, None] * gaps).sum(axis=1)
-        centers = np.clip(centers, margin, size - 1 - margin)
+    centers = separate(centers, extent, margin, size - 1 - margin)
     for nucleus, center in zip(living, centers, strict=True):
         nucleus.center = center
 
@@ -115,41 +105,13 @@ def move(rng: np.random.Generator, nucleus: Nucleus, speed: float) -> None:
     nucleus.phases = nucleus.phases + nucleus.drift
 
 
-def outline_patch(nucleus: Nucleus, frame: int, height: int, width: int) -> Patch:
-    """Return the canvas round a nucleus, as far as it lies in the frame."""
-    mitosis = nucleus.mitosis(frame)
-    long = nucleus.radius / np.sqrt(nucleus.aspect) * (1 - 0.22 * mitosis)
-    short = nucleus.radius * np.sqrt(nucleus.aspect) * (1 - 0.55 * mitosis)
-    reach, (y, x) = 1.6 * long + 4, nucleus.center
-    rows = slice(max(0, int(y - reach)), min(height, int(y + reach) + 2))
-    columns = slice(max(0, int(x - reach)), min(width, int(x + reach) + 2))
-    down, right = np.ogrid[rows, columns]
-    dy, dx = (down - y).astype(np.float32), (right - x).astype(np.float32)
-    cos, sin = np.float32(np.cos(nucleus.angle)), np.float32(np.sin(nucleus.angle))
-    u, v = (cos * dx + sin * dy) / np.float32(long), (cos * dy - sin * dx) / np.float32(short)
-    # The outline is tabulated over the angle: 256 steps are finer than a pixel.
-    turns = HARMONICS[:, None] * np.linspace(-np.pi, np.pi, 257) + nucleus.phases[:, None]
-    outline = (1 + np.clip(nucleus.amplitudes @ np.cos(turns), -0.45, 0.5)).astype(np.float32)
-    step = (np.arctan2(v, u) * (128 / np.pi) + 128.5).astype(np.intp)
-    return Patch(rows, columns, np.hypot(u, v) / outline[step], v, u)
-
-
-def claim(nucleus: Nucleus, patch: Patch, labels: Counts, best: Floats) -> npt.NDArray[np.bool_]:
-    """Label the pixels that lie in the outline and nearer to its middle than to another's; return them."""
-    window = np.s_[patch.rows, patch.columns]
-    inside: npt.NDArray[np.bool_] = patch.ratio < best[window]
-    labels[window][inside] = nucleus.label
-    best[window] = np.minimum(best[window], patch.ratio)
-    return inside
-
-
 def draw(living: list[Nucleus], height: int, width: int, frame: int) -> tuple[Floats, Counts]:
     """Return the fluorescence, where a mean nucleus is 1, and the labels."""
     signal, best = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
     labels = np.zeros((height, width), np.uint16)
     for nucleus in living:
-        patch, mitosis = outline_patch(nucleus, frame, height, width), nucleus.mitosis(frame)
-        inside = claim(nucleus, patch, labels, best)
+        patch, mitosis = nucleus.outline(frame).patch(height, width), nucleus.mitosis(frame)
+        inside = claim(nucleus.label, patch, labels, best)
         rows, columns = (np.clip(w[inside] * 19 + 24, 0, 47).astype(np.intp) for w in (patch.v, patch.u))
         chromatin = np.clip(1 + (0.17 - 0.08 * mitosis) * nucleus.texture[rows, columns], 0.3, 2)
         dome = nucleus.brightness * (1 + 1.3 * mitosis) * (1 - 0.3 * patch.ratio[inside] ** 2)
