@@ -16,7 +16,6 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import torch
 
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference.policy import TrackingPolicy
@@ -91,8 +90,8 @@ def main() -> None:
     for object_id, (y, x) in enumerate(frames.centers(0), 1):
         tracker.prompt(state, 0, object_id, clicks=[Click(float(y), float(x))])
     print(
-        f"{options.frames} frames of {options.side} x {options.side}, 3 objects, {options.model} at {options.size} px, "
-        f"state budget {options.state_mib:g} MiB\n"
+        f"{options.frames} frames of {options.side} x {options.side}, 3 objects, "
+        f"{options.model} at {options.size} px, state budget {options.state_mib:g} MiB\n"
     )
     print("| frame | resident MiB | masks MiB | remembered MiB, in memory | on disk | seconds |")
     print("|---:|---:|---:|---:|---:|---:|")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam2.inference.postprocess import HOLE_LOGIT, fill_holes, separate
+from napari_sam2.inference.postprocess import HOLE_LOGIT, STRAY_LOGIT, drop_strays, fill_holes, separate
 
 
 def picture(*rows: str) -> Tensor:
@@ -95,3 +95,44 @@ def test_separate_gives_a_tie_to_one() -> None:
 def test_separate_has_nothing_to_do_for_one_object(count: int) -> None:
     logits = torch.randn(count, 3, 3)
     assert torch.equal(separate(logits), logits)
+
+
+def two_pieces() -> Tensor:
+    """A mask of two squares, the second without meeting the first, in logits (1, 1, 12, 12)."""
+    logits = torch.full((1, 1, 12, 12), -3.0)
+    logits[..., 1:4, 1:4] = 2.0
+    logits[..., 7:11, 7:11] = 5.0
+    return logits
+
+
+def place(*cells: tuple[int, int]) -> Tensor:
+    wanted = torch.zeros(1, 12, 12, dtype=torch.bool)
+    for row, column in cells:
+        wanted[0, row, column] = True
+    return wanted
+
+
+def test_a_piece_that_nobody_wanted_goes() -> None:
+    before = two_pieces()
+    after = drop_strays(before, place((2, 2), (5, 5)))
+    assert (after[..., 7:11, 7:11] == STRAY_LOGIT).all()
+    kept = torch.ones(12, 12, dtype=torch.bool)
+    kept[7:11, 7:11] = False
+    torch.testing.assert_close(after[..., kept], before[..., kept], rtol=0, atol=0)
+
+
+def test_all_pieces_that_are_wanted_stay() -> None:
+    before = two_pieces()
+    assert drop_strays(before, place((1, 1), (10, 10))) is before
+
+
+def test_where_nothing_meets_everything_stays() -> None:
+    before = two_pieces()
+    assert drop_strays(before, place((5, 5))) is before
+
+
+def test_every_row_has_its_own_place() -> None:
+    logits = torch.cat((two_pieces(), two_pieces()))
+    after = drop_strays(logits, torch.cat((place((2, 2)), place((8, 8)))))
+    areas = (after > 0).flatten(1).sum(1).tolist()
+    assert areas == [9, 16]

@@ -88,13 +88,37 @@ def test_masks_stay_on_an_image_that_is_its_own_mask(
     monkeypatch.setattr(augment, "disturb", lambda rng, images, masks: (images, masks))
     labels = np.stack([discs(2 * t) for t in range(1 if kind is Kind.STILL else 5)])
     recording = Recording.build(kind, np.where(labels > 0, 255, 0), labels)
-    source = ClipSource(Path(), 64, frames, 8, min_area=1, recordings=[recording])
+    # Only the camera moves: objects that overlap or glow are the collage's own matter.
+    source = ClipSource(Path(), 64, frames, 8, min_area=1, recordings=[recording], lively=0)
     for _ in range(40):
         clip = source.sample()
         image, mask = clip.images[..., 0] > 0.5, clip.masks.any(1)
         border = 0.06 * mask[0].sum() + 10
         assert (image[0] != mask[0]).sum() <= border
         assert all((there & ~shown).sum() <= border for there, shown in zip(mask, image, strict=True))
+
+
+def test_objects_of_a_lively_still_move_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = augment.Motion(0, 0, 0, 0)
+    monkeypatch.setattr(augment, "Motion", lambda *_: still)
+    labels = discs()[None]
+    recording = Recording.build(Kind.STILL, np.where(labels > 0, 255, 20), labels)
+    apart = {}
+    for lively in (0.0, 1.0):
+        source = ClipSource(Path(), 64, 6, 8, seed=1, min_area=4, recordings=[recording], lively=lively)
+        clips = [source.sample() for _ in range(20)]
+        apart[lively] = np.mean([spread(clip.masks) for clip in clips])
+    assert apart[0.0] < 0.5 and apart[1.0] > 1
+
+
+def spread(masks: np.ndarray) -> float:
+    """How differently the objects of masks (T, O, S, S) move from first to last frame, in pixels."""
+    moved = [
+        np.argwhere(last).mean(0) - np.argwhere(first).mean(0)
+        for first, last in zip(masks[0], masks[-1], strict=True)
+        if first.any() and last.any()
+    ]
+    return float(np.std(moved, axis=0).max()) if len(moved) > 1 else 0.0
 
 
 def test_a_hidden_object_leaves_image_and_mask_together() -> None:

@@ -13,7 +13,7 @@ from napari_sam2.inference import pixels
 from napari_sam2.inference.embeddings import read_frame
 from napari_sam2.inference.memory_bank import MemorySelection
 from napari_sam2.inference.policy import TrackingPolicy
-from napari_sam2.inference.postprocess import fill_holes
+from napari_sam2.inference.postprocess import drop_strays, fill_holes
 from napari_sam2.inference.records import RecordKey
 from napari_sam2.inference.track_state import ObjectTrack, TrackState
 from napari_sam2.model.sam2 import SAM2
@@ -84,6 +84,7 @@ class FrameStep:
             mask = pixels.to_model_mask(prompt.mask.mask, size).to(model.device)
             return self._filled(model.adopt(embedding, mask))
         initial = frame not in track.passed
+        selection = MemorySelection((), ())
         features = model.recall(embedding, None)
         if not initial:
             selection = self.select(state, track, frame, track.passed[frame])
@@ -96,7 +97,13 @@ class FrameStep:
         multimask = self.policy.multimask(points.shape[1], initial)
         tokens = model.prompt(points, labels, logits)
         decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
-        return self._filled(decoded.best().gated())
+        found = decoded.best().gated()
+        if self.policy.drop_strays and any(click.positive for click in prompt.clicks):
+            clicked = _clicked(prompt, state.shape, found.logits.shape[-2:])
+            if selection.maps:
+                clicked |= self._before(state, track, selection, frame)
+            found = replace(found, logits=drop_strays(found.logits, clicked[None]))
+        return self._filled(found)
 
     def follow(
         self,
@@ -113,6 +120,12 @@ class FrameStep:
         multimask = self.policy.multimask(0, initial=False)
         decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
         found = decoded.best().gated()
+        if self.policy.drop_strays:
+            before = [
+                self._before(state, track, selection, frame)
+                for track, selection in zip(tracks, selections, strict=True)
+            ]
+            found = replace(found, logits=drop_strays(found.logits, torch.stack(before)))
         memory = model.memorize(embedding, found, binarize=False)
         found = self._filled(found)
         for row, track in enumerate(tracks):
@@ -150,11 +163,33 @@ class FrameStep:
             pointers.append(torch.cat(rows, dim=1) if rows else torch.zeros(1, 0, width, device=device))
         return MemorySlots(torch.cat(features), ages, torch.cat(pointers), steps)
 
+    def _before(
+        self, state: TrackState, track: ObjectTrack, selection: MemorySelection, frame: FrameIndex
+    ) -> Tensor:
+        """The mask, (h, w) bool, on the nearest frame that is looked at."""
+        nearest = min(selection.maps, key=lambda slot: abs(slot.frame - frame))
+        tables = {True: track.bank.prompted, False: track.bank.tracked}
+        key = tables[nearest.prompted][nearest.frame]
+        return state.records.prediction(key, torch.device("cpu")).logits[0, 0] > 0
+
     def _keep(self, state: TrackState, features: Tensor) -> int:
         return state.records.put(features.to(getattr(torch, self.policy.memory_dtype)))
 
     def _filled(self, prediction: MaskPrediction) -> MaskPrediction:
         return replace(prediction, logits=fill_holes(prediction.logits, self.policy.fill_hole_area))
+
+
+def _clicked(prompt: PromptSet, shape: tuple[int, int], grid: torch.Size) -> Tensor:
+    """The cells (h, w) of a mask's grid that hold a positive click."""
+    cells = torch.zeros(grid, dtype=torch.bool)
+    for click in prompt.clicks:
+        if click.positive:
+            row, column = (
+                min(int((at + 0.5) * cells_along / pixels_along), cells_along - 1)
+                for at, cells_along, pixels_along in zip((click.y, click.x), grid, shape, strict=True)
+            )
+            cells[row, column] = True
+    return cells
 
 
 def _row(prediction: MaskPrediction, row: int) -> MaskPrediction:

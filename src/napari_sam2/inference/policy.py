@@ -74,6 +74,10 @@ class TrackingPolicy:
     forget_cleared
         What the prompts of a frame left in memory goes when they are cleared or replaced: its own result, and
         what was tracked from it.
+    drop_strays
+        Pieces of a mask that touch neither the object's mask on the frame before nor a positive click are
+        taken away, out of the memory too: what lies apart is another object that looks alike. Where no piece
+        touches, all stay. A mask from a box alone or a painted one is left as it is.
     memory_dtype
         Number format of remembered maps; the reference stores bfloat16.
     state_bytes
@@ -101,6 +105,7 @@ class TrackingPolicy:
     keep_replaced_mask: bool = False
     recall_own_frame: bool = False
     forget_cleared: bool = True
+    drop_strays: bool = True
     memory_dtype: str = "bfloat16"
     state_bytes: int = 512 * 2**20
     embedding_bytes: int = 256 * 2**20
@@ -135,6 +140,7 @@ class TrackingPolicy:
             keep_replaced_mask=True,
             recall_own_frame=True,
             forget_cleared=False,
+            drop_strays=False,
         )
         known = {f.name for f in fields(cls)}
         inner = {f.name for f in fields(MaskPolicy)}

@@ -10,6 +10,9 @@ from torch import Tensor
 HOLE_LOGIT = 0.1
 """What a filled hole gets: just inside."""
 
+STRAY_LOGIT = -8.0
+"""What a pixel of a stray piece gets: surely outside."""
+
 _EIGHT = np.ones((3, 3), dtype=bool)
 
 
@@ -38,6 +41,33 @@ def fill_holes(logits: Tensor, area: int) -> Tensor:
     if not holes.any():
         return logits
     return torch.where(torch.from_numpy(holes).to(logits.device), HOLE_LOGIT, logits)
+
+
+def drop_strays(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Take away the pieces of masks that lie apart from what is wanted; where none meets it, all stay.
+
+    Parameters
+    ----------
+    logits
+        (b, 1, h, w).
+    wanted
+        (b, h, w) bool: where the object was a frame ago, or where a user clicked.
+
+    Returns
+    -------
+    Tensor
+        (b, 1, h, w); a stray piece has `STRAY_LOGIT` or less.
+    """
+    masks, places = (logits[:, 0] > 0).cpu().numpy(), wanted.cpu().numpy()
+    strays = np.zeros_like(masks)
+    for row, (mask, place) in enumerate(zip(masks, places, strict=True)):
+        pieces, count = ndimage.label(mask, structure=_EIGHT)
+        met = np.unique(pieces[mask & place])
+        if met.size and met.size < count:
+            strays[row] = mask & ~np.isin(pieces, met)
+    if not strays.any():
+        return logits
+    return torch.where(torch.from_numpy(strays[:, None]).to(logits.device), STRAY_LOGIT, logits)
 
 
 def separate(logits: Tensor) -> Tensor:

@@ -150,7 +150,7 @@ class RecordStore:
     def _spill(self, key: int) -> bool:
         if self._disk_failed:
             return False
-        data = memoryview(self._resident[key].cpu().numpy())
+        data = self._resident[key].cpu().numpy().data
         holes = self._holes.get(len(data))
         offset = holes.pop() if holes else self._end
         try:
@@ -181,7 +181,7 @@ class RecordStore:
         assert self._file is not None
         self._file.seek(offset)
         buffer = self._buffer(self._layouts[key][1], torch.device("cpu"))
-        rest = memoryview(buffer.numpy())
+        rest = buffer.numpy().data
         while rest:
             count = self._file.readinto(rest)
             if not count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ FloatArray = npt.NDArray[np.float32]
 HALO = 7
 
 LabelArray = npt.NDArray[np.uint16]
+Track = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,10 @@ class _Path:
     """Where a cutout is on each frame: centres (T, 2), angles, lengths of both axes and gains (T,)."""
 
     label: int
-    centres: FloatArray
-    angles: FloatArray
-    axes: FloatArray
-    gains: FloatArray
+    centres: Track
+    angles: Track
+    axes: Track
+    gains: Track
     seen: npt.NDArray[np.bool_]
 
 
@@ -120,7 +122,7 @@ def _cut(above: FloatArray, labels: LabelArray, reach: FloatArray) -> dict[int, 
         rows, columns = np.nonzero(mask)
         y, x = float(rows.mean()), float(columns.mean())
         # Centred on the object, so that turning and scaling leave its centre where it is.
-        half = int(math.ceil(max(y, x, mask.shape[0] - 1 - y, mask.shape[1] - 1 - x)))
+        half = math.ceil(max(y, x, mask.shape[0] - 1 - y, mask.shape[1] - 1 - x))
         shift = (half - round(y), half - round(x))
         square = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
         body = np.zeros(square.shape, bool)
@@ -147,10 +149,10 @@ def _wander(
     gains = gain * np.exp(np.cumsum(rng.normal(0, 0.05, frames)))
     return _Path(
         label,
-        centres.astype(np.float32),
-        (angles - angles[0]).astype(np.float32),
-        (grow / grow[0]).astype(np.float32),
-        gains.astype(np.float32),
+        centres,
+        (angles - angles[0]),
+        (grow / grow[0]),
+        gains,
         np.ones(frames, bool),
     )
 
@@ -178,10 +180,10 @@ def _divide(rng: np.random.Generator, path: _Path, cutout: _Cutout, at: int, fre
         made.append(
             _Path(
                 label,
-                centres.astype(np.float32),
-                np.broadcast_to(tilt, frames).astype(np.float32),
-                (path.axes * lengths).astype(np.float32),
-                (path.gains * bright).astype(np.float32),
+                centres,
+                np.broadcast_to(tilt, frames),
+                (path.axes * lengths),
+                (path.gains * bright),
                 time >= at,
             )
         )
@@ -192,7 +194,7 @@ def _paint(frame: FloatArray, truth: LabelArray, cutout: _Cutout, path: _Path, t
     """Add the light of one object to a frame (H, W) and write its label, behind those already there."""
     side = len(cutout.light)
     stretch = float(path.axes[t].max())
-    half = int(math.ceil((side / 2) * max(stretch, 0.3) * 1.42))
+    half = math.ceil((side / 2) * max(stretch, 0.3) * 1.42)
     y, x = (float(v) for v in path.centres[t])
     top, left = round(y) - half, round(x) - half
     cos, sin = math.cos(float(path.angles[t])), math.sin(float(path.angles[t]))
