@@ -23,10 +23,6 @@ from napari_sam2.io import checkpoints
 from napari_sam2.io.checkpoints import save_model
 from napari_sam2.io.registry import model_names
 from napari_sam2.model.sam2 import SAM2
-from napari_sam2.training.nano import train
-
-training = typer.Typer(add_completion=False)
-training.command()(train)
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -101,8 +97,6 @@ def test_command_lines_parse(page: Path) -> None:
                     assert f"[testenv:{words[words.index('-e') + 1]}]" in (ROOT / "tox.ini").read_text()
                 if words[:1] == ["napari-sam2"]:
                     _parse(app, words[1:])
-                if words[:3] == ["python", "-m", "napari_sam2.training.nano"]:
-                    _parse(training, words[3:])
 
 
 def _parse(commands: typer.Typer, words: list[str]) -> None:

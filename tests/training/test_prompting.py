@@ -1,10 +1,12 @@
 """Prompts that a user might have made, for a batch of masks."""
 
+from collections import Counter
+
 import pytest
 import torch
 
 from napari_sam2.model.prompt_encoder import BOX_END, BOX_START, NEGATIVE, POSITIVE
-from napari_sam2.training.prompting import noisy_box, random_click
+from napari_sam2.training.prompting import FirstPrompt, draw_plan, noisy_box, random_click
 
 REPEATS = 60
 
@@ -101,3 +103,35 @@ def test_box_stays_in_the_image() -> None:
     assert boxes.min() == 0
     assert boxes[..., 0].max() == 69
     assert boxes[..., 1].max() == 49
+
+
+def test_without_an_object_the_box_is_inside_out() -> None:
+    truth = torch.stack([torch.zeros(12, 16, dtype=torch.bool), rectangle(2, 3, 5, 12)])
+    points, _ = noisy_box(truth)
+    assert points[0].tolist() == [[15, 11], [0, 0]]
+    assert (points[1, 0] < points[1, 1]).all()
+
+
+def test_half_of_the_clips_begin_with_masks_and_a_quarter_each_with_boxes_and_clicks() -> None:
+    plans = [draw_plan(8) for _ in range(800)]
+    counts = Counter(plan.first for plan in plans)
+    assert counts[FirstPrompt.MASK] == pytest.approx(400, abs=60)
+    assert counts[FirstPrompt.BOX] == pytest.approx(200, abs=50)
+    assert counts[FirstPrompt.CLICK] == pytest.approx(200, abs=50)
+    for plan in plans:
+        assert plan.prompted[0] == 0
+        assert len({*plan.prompted}) == len(plan.prompted) <= 2
+        if plan.first is FirstPrompt.MASK:
+            assert plan.corrected == ()
+        else:
+            assert set(plan.prompted) <= set(plan.corrected)
+            assert len(plan.corrected) <= 2
+    assert {len(plan.prompted) for plan in plans} == {1, 2}
+    assert {t for plan in plans for t in plan.prompted} == set(range(8))
+    assert {t for plan in plans if len(plan.prompted) == 1 for t in plan.corrected} == set(range(8))
+
+
+def test_a_single_image_gets_a_click_or_a_box() -> None:
+    plans = [draw_plan(1) for _ in range(60)]
+    assert {plan.first for plan in plans} == {FirstPrompt.BOX, FirstPrompt.CLICK}
+    assert all((plan.prompted, plan.corrected) == ((0,), (0,)) for plan in plans)

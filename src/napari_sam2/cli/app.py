@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from napari_sam2.cli.demo import demo
+from napari_sam2.cli.evaluate import evaluate
 from napari_sam2.cli.models import models
 from napari_sam2.cli.segment import segment
 from napari_sam2.cli.track import track
+from napari_sam2.cli.train import train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +23,8 @@ app.command()(segment)
 app.command()(track)
 app.add_typer(models, name="models")
 app.command()(demo)
+app.command()(evaluate)
+app.command()(train)
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,6 +9,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from napari_sam2.io.download import Progress
 from napari_sam2.io.registry import CHECKPOINTS, EMBEDDED, checkpoint, fetch
 from napari_sam2.model.config import RELEASED, ModelConfig, released
 from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.weights import fold_stem
 
 Config = ModelConfig | Mapping[str, Any]
 StateDict = dict[str, Tensor]
@@ -30,6 +32,7 @@ StateDict = dict[str, Tensor]
 _CONFIG = "config"
 _DEPTH = "image_encoder.trunk.blocks."
 _PATCH = "image_encoder.trunk.patch_embed.proj.weight"
+_CONV_STEM = "image_encoder.trunk.patch_embed.layers.0.conv.weight"
 _NEW_IN_2_1 = "no_obj_embed_spatial"
 
 # What people rename or pick by mistake, by its first bytes.
@@ -114,7 +117,8 @@ def save_model(
 ) -> Path:
     """Write a network as safetensors: the official names, and its configuration in the metadata.
 
-    The file gets its name only when it is complete.
+    A convolutional stem is stored folded, batch norm and convolution in one, and the configuration inside the
+    file says so. The file gets its name only when it is complete.
 
     Parameters
     ----------
@@ -140,8 +144,11 @@ def save_model(
     if not path.parent.is_dir():
         raise StorageError(f"There is no folder {path.parent} to write {path.name} into.")
     dtype = torch.float16 if half else None
-    state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in model.to_official().items()}
-    notes = {**(metadata or {}), _CONFIG: model.config.to_json(), "format": "pt"}
+    weights, config = model.to_official(), model.config
+    if config.trunk.stem == "conv":
+        weights, config = fold_stem(weights), replace(config, trunk=replace(config.trunk, stem="folded"))
+    state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in weights.items()}
+    notes = {**(metadata or {}), _CONFIG: config.to_json(), "format": "pt"}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(state, part, metadata=notes)
@@ -280,6 +287,11 @@ def _unknown_network(path: Path, state: StateDict) -> str:
         return (
             f"{path} holds a SAM 2 with {len(blocks)} trunk blocks of width {state[_PATCH].shape[0]}, "
             "which is none of the eight released configurations: give its own with config=."
+        )
+    if _CONV_STEM in state:
+        return (
+            f"{path} holds a SAM 2 with a convolutional stem and does not say of which shape: "
+            "give its ModelConfig with config=."
         )
     names = set(SAM2(expected).to_official())
     missing = sorted(names - set(state))

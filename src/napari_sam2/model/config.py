@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal, get_args
 
 from napari_sam2.errors import CheckpointError
+
+Stem = Literal["patchify", "conv", "folded"]
 
 
 @dataclass(frozen=True, slots=True)
 class HieraConfig:
-    """The trunk (Hiera with windowed position embeddings; paper section 4, image encoder)."""
+    """The trunk (Hiera with windowed position embeddings; paper section 4, image encoder).
+
+    Parameters
+    ----------
+    embed_dim, num_heads
+        Channels and heads of the first stage; both double from stage to stage.
+    stages
+        Blocks of each stage.
+    global_blocks
+        Blocks, counted from 0, that attend to the whole map.
+    window_spec
+        Side of the windows of each stage, in tokens.
+    background_size
+        Rows and columns of the coarse position embedding.
+    drop_path
+        Stochastic depth of the last block; it rises from 0 at the first.
+    stem
+        ``"patchify"``: one 7 x 7 convolution of stride 4, as in all released models. ``"conv"``: stacked
+        3 x 3 convolutions with batch norm (Xiao et al. 2021). ``"folded"``: the same with the norm folded
+        into the convolutions, as weight files hold it.
+    stem_widths
+        Channels after each 3 x 3 convolution of the stem; none for patches. Where the width changes, the map
+        is halved: ``(24, 48)`` and ``(24, 48, 48)`` both end at stride 4.
+
+    Raises
+    ------
+    CheckpointError
+        If the stem is unknown, or its widths do not lead to stride 4.
+    """
 
     embed_dim: int = 96
     num_heads: int = 1
@@ -21,6 +52,26 @@ class HieraConfig:
     window_spec: tuple[int, ...] = (8, 4, 14, 7)
     background_size: tuple[int, int] = (7, 7)
     drop_path: float = 0.0
+    stem: Stem = "patchify"
+    stem_widths: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.stem not in get_args(Stem):
+            raise CheckpointError(f"The stem must be one of {', '.join(get_args(Stem))}, got {self.stem!r}.")
+        if self.stem == "patchify":
+            if self.stem_widths:
+                raise CheckpointError(
+                    f"Patches have no stem widths, got {self.stem_widths}: leave them out, or set "
+                    "stem='conv'."
+                )
+            return
+        halvings = sum(before != after for before, after in pairwise((3, *self.stem_widths)))
+        if halvings != 2 or min(self.stem_widths) < 1:
+            raise CheckpointError(
+                f"A convolutional stem halves the image wherever its width changes, and has to do so twice; "
+                f"stem_widths={self.stem_widths} does it {halvings} times. Give two widths above 0, such as "
+                "(24, 48), either of them repeated for more layers."
+            )
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -154,6 +205,9 @@ NANO = ModelConfig(
     memory_layers=2,
     memory_hidden=512,
 )
+
+# The small network with a convolutional stem that looks at the same pixels as the patches it replaces.
+NANO_CONV = replace(NANO, trunk=replace(NANO.trunk, stem="conv", stem_widths=(24, 48)))
 
 
 def released(name: str) -> ModelConfig:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from napari_sam2.model.config import HieraConfig
 from napari_sam2.model.layers import MLP, DropPath
 from napari_sam2.model.ops import attend
+from napari_sam2.model.stem import make_stem
 
 
 class Hiera(nn.Module):
@@ -18,13 +19,13 @@ class Hiera(nn.Module):
     Parameters
     ----------
     config
-        Depth, widths and windows.
+        Stem, depth, widths and windows.
     """
 
     def __init__(self, config: HieraConfig) -> None:
         super().__init__()
         self.config = config
-        self.patch_embed = PatchEmbed(config.embed_dim)
+        self.patch_embed = make_stem(config)
         self.pos_embed = nn.Parameter(torch.zeros(1, config.embed_dim, *config.background_size))
         window = config.window_spec[0]
         self.pos_embed_window = nn.Parameter(torch.zeros(1, config.embed_dim, window, window))
@@ -48,7 +49,7 @@ class Hiera(nn.Module):
                     )
                 )
             self._stage_ends.append(len(self.blocks) - 1)
-        nn.init.trunc_normal_(self.patch_embed.proj.weight, std=0.02)
+        self.patch_embed.initialise()
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Encode `pixels` (b, 3, s, s); the maps (b, c, h, w) come finest first."""
@@ -66,19 +67,6 @@ class Hiera(nn.Module):
         background = F.interpolate(self.pos_embed.float(), size=(height, width), mode="bicubic")
         tiles = window.tile(1, 1, height // window.shape[2], width // window.shape[3])
         return (background.to(window.dtype) + tiles).permute(0, 2, 3, 1)
-
-
-class PatchEmbed(nn.Module):
-    """Overlapping patches of 7 x 7 at stride 4."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, kernel_size=7, stride=4, padding=3)
-
-    def forward(self, pixels: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b h w c"]:
-        """Return tokens on their grid, (b, h, w, c)."""
-        tokens: Tensor = self.proj(pixels)
-        return tokens.permute(0, 2, 3, 1)
 
 
 class HieraBlock(nn.Module):

@@ -2,10 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 import torch
 from torch import Tensor
 
 from napari_sam2.model.prompt_encoder import BOX_END, BOX_START, NEGATIVE, POSITIVE
+
+
+class FirstPrompt(Enum):
+    """What a clip's prompted frames get; all objects of a batch the same."""
+
+    MASK = "mask"
+    BOX = "box"
+    CLICK = "click"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlan:
+    """Which frames of a clip are prompted first of all, which are corrected, and with what it begins."""
+
+    first: FirstPrompt
+    prompted: tuple[int, ...]
+    corrected: tuple[int, ...]
+
+
+def draw_plan(
+    frames: int,
+    mask_prompts: float = 0.5,
+    boxes: float = 0.5,
+    prompted_frames: int = 2,
+    corrected_frames: int = 2,
+) -> PromptPlan:
+    """Draw how a clip is prompted: half with masks, a quarter with boxes, a quarter with clicks.
+
+    Frame 0 is always prompted. Mask prompts are not corrected; otherwise the prompted frames are, and perhaps
+    others. A single image gets a box or a click.
+
+    Parameters
+    ----------
+    frames
+        Of the clip.
+    mask_prompts
+        Share of clips that begin with true masks.
+    boxes
+        Of the others, the share that begins with boxes.
+    prompted_frames, corrected_frames
+        At most so many; how many is drawn evenly.
+    """
+    masks = frames > 1 and float(torch.rand(())) < mask_prompts
+    boxed = float(torch.rand(())) < boxes
+    first = FirstPrompt.MASK if masks else FirstPrompt.BOX if boxed else FirstPrompt.CLICK
+    prompted = _up_to(1, min(prompted_frames, frames))
+    corrected = _up_to(prompted, max(prompted, min(corrected_frames, frames)))
+    order = (0, *(1 + int(t) for t in torch.randperm(frames - 1)))
+    return PromptPlan(first, order[:prompted], () if masks else order[:corrected])
+
+
+def _up_to(least: int, most: int) -> int:
+    return int(torch.randint(least, most + 1, ()))
 
 
 def random_click(truth: Tensor, found: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -37,6 +93,8 @@ def random_click(truth: Tensor, found: Tensor | None = None) -> tuple[Tensor, Te
 def noisy_box(truth: Tensor, noise: float = 0.1, limit: float = 20.0) -> tuple[Tensor, Tensor]:
     """Return the tight box round each mask, its corners moved by up to a tenth of its sides.
 
+    An empty mask gives the last pixel as upper left and the first as lower right corner.
+
     Returns
     -------
     tuple of Tensor
@@ -45,9 +103,12 @@ def noisy_box(truth: Tensor, noise: float = 0.1, limit: float = 20.0) -> tuple[T
     corners = []
     for axis in (1, 2):  # columns of x, then rows of y
         seen = truth.any(dim=axis)
-        first = seen.float().argmax(1)
-        last = seen.shape[1] - 1 - seen.flip(1).float().argmax(1)
-        reach = ((last - first + 1) * noise).clamp(max=limit)
+        there = seen.any(1)
+        side = seen.shape[1] - 1
+        # Where there is no object, the box is turned inside out: nothing has that shape.
+        first = torch.where(there, seen.float().argmax(1), side)
+        last = torch.where(there, side - seen.flip(1).float().argmax(1), 0)
+        reach = ((last - first + 1) * noise).clamp(min=0, max=limit)
         shift = (torch.rand(2, len(truth), device=truth.device) * 2 - 1) * reach
         corners.append(torch.stack((first + shift[0], last + shift[1])).clamp(0, seen.shape[1] - 1))
     points = torch.stack(corners, dim=-1).transpose(0, 1)

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam2.inference.memory_bank import MemoryBank
+from napari_sam2.inference.policy import TrackingPolicy
+from napari_sam2.inference.records import RecordKey
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import FrameMemory, ImageEmbedding, MaskPrediction, MemorySlots
+from napari_sam2.prompts import Direction
 from napari_sam2.training.losses import LossWeights, overlap, prediction_loss
-from napari_sam2.training.prompting import noisy_box, random_click
+from napari_sam2.training.prompting import FirstPrompt, PromptPlan, noisy_box, random_click
+
+POLICY = TrackingPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Mean loss of a clip, mean IoU of the first prompt and of the frames that followed without prompts."""
+    """Summed loss of a clip, mean IoU of the first click or box, and of frames followed without a prompt."""
 
     loss: Tensor
-    first_iou: float
+    first_iou: float | None
     tracked_iou: float | None
+
+
+@dataclass(slots=True)
+class _Recollections:
+    """What the objects of a clip remember, and which of it a frame may look at: the bank decides."""
+
+    bank: MemoryBank = field(default_factory=MemoryBank)
+    memories: dict[int, FrameMemory] = field(default_factory=dict)
+
+    def keep(self, t: int, memory: FrameMemory, prompted: bool) -> None:
+        self.memories[t] = memory
+        (self.bank.prompted if prompted else self.bank.tracked)[t] = RecordKey(t, t, t)
+
+    def slots(self, t: int, reach: int) -> MemorySlots:
+        # As in a long sequence: pointers reach back as far as they ever do.
+        chosen = self.bank.select(t, Direction.FORWARD, POLICY, reach, POLICY.max_obj_ptrs_in_encoder)
+        ages, steps = chosen.layout
+        maps = torch.stack([self.memories[m.frame].features for m in chosen.maps], dim=1)
+        pointers = [self.memories[p.frame].pointer for p in chosen.pointers]
+        first = self.memories[chosen.maps[0].frame].pointer
+        stacked = torch.stack(pointers, dim=1) if pointers else first[:, None][:, :0]
+        return MemorySlots(maps, ages, stacked, steps)
 
 
 def rollout(
@@ -29,9 +57,12 @@ def rollout(
     masks: Tensor,
     weights: LossWeights,
     corrections: int,
-    mask_prompts: float = 0.5,
+    plan: PromptPlan,
 ) -> Rollout:
-    """Prompt every object on the first frame and follow it through the clip.
+    """Prompt every object where the plan says, and follow it through the clip.
+
+    Prompted frames come first and see no memory; the others follow in order, with what `MemoryBank` selects
+    at inference.
 
     Parameters
     ----------
@@ -44,71 +75,86 @@ def rollout(
     weights
         Of the mask losses.
     corrections
-        Clicks after the first prompt, on the first frame.
-    mask_prompts
-        Of clips longer than one frame, the share that starts from the true mask.
+        Clicks on every frame that is corrected.
+    plan
+        Which frames are prompted and corrected, and how.
     """
-    truth = masks[0]
-    if len(masks) > 1 and torch.rand(()) < mask_prompts:
-        prediction = model.adopt(embeddings[0], truth[:, None].float())
-        losses: list[Tensor] = []
-        first = 1.0
-    else:
-        prediction, losses, first = _interact(model, embeddings[0], truth, weights, corrections)
-    if len(masks) == 1:
-        return Rollout(torch.stack(losses).sum(), first, None)
-    # Masks from a hand are remembered hard, as at inference.
-    memories = [model.memorize(embeddings[0], prediction.gated(), binarize=bool(torch.rand(()) < 0.5))]
-    tracked = []
-    for t in range(1, len(masks)):
-        features = model.recall(embeddings[t], _slots(memories, t, model.config.num_maskmem))
-        options = model.decode(features, embeddings[t], model.unprompted(len(truth)), multimask=True)
-        losses.append(prediction_loss(options, masks[t], weights))
-        prediction = options.best()
-        tracked.append(_mean_iou(prediction, masks[t]))
-        if t + 1 < len(masks):
-            memories.append(model.memorize(embeddings[t], prediction.gated(), binarize=False))
-    return Rollout(torch.stack(losses).sum(), first, sum(tracked) / len(tracked))
+    known = _Recollections()
+    losses: list[Tensor] = []
+    tracked: list[float] = []
+    first: float | None = None
+    order = [*plan.prompted, *(t for t in range(len(masks)) if t not in plan.prompted)]
+    for t in order:
+        truth, embedding = masks[t], embeddings[t]
+        initial, corrected = t in plan.prompted, t in plan.corrected
+        if initial and plan.first is FirstPrompt.MASK:
+            prediction = model.adopt(embedding, truth[:, None].float())
+        else:
+            features = model.recall(embedding, None if initial else known.slots(t, model.config.num_maskmem))
+            points = labels = None
+            if initial:
+                points, labels = noisy_box(truth) if plan.first is FirstPrompt.BOX else random_click(truth)
+            frame = _Frame(model, embedding, features, truth, weights, initial, losses)
+            prediction = frame.predict(points, labels, None)
+            if not initial:
+                tracked.append(_mean_iou(prediction, truth))
+            elif t == 0:
+                first = _mean_iou(prediction, truth)
+            if corrected:
+                prediction = frame.correct(prediction, points, labels, corrections)
+        if t != order[-1]:
+            # Masks from a hand are remembered hard at inference; soft ones carry more gradient.
+            touched = initial or corrected
+            hard = touched and bool(torch.rand(()) < 0.5)
+            known.keep(t, model.memorize(embedding, prediction.gated(), binarize=hard), touched)
+    # Where nothing but a mask was given, nothing was predicted either.
+    loss = torch.stack(losses).sum() if losses else prediction.pointer.sum() * 0
+    return Rollout(loss, first, sum(tracked) / len(tracked) if tracked else None)
 
 
-def _interact(
-    model: SAM2, embedding: ImageEmbedding, truth: Tensor, weights: LossWeights, corrections: int
-) -> tuple[MaskPrediction, list[Tensor], float]:
-    features = model.recall(embedding, None)
-    boxed = bool(torch.rand(()) < 1 / 3)
-    points, labels = noisy_box(truth) if boxed else random_click(truth)
-    options = model.decode(features, embedding, model.prompt(points, labels, None), multimask=not boxed)
-    losses = [prediction_loss(options, truth, weights)]
-    prediction = options.best()
-    first = _mean_iou(prediction, truth)
-    for _ in range(corrections):
-        found = F.interpolate(prediction.logits.detach(), truth.shape[-2:], mode="bilinear")[:, 0] > 0
-        point, label = random_click(truth, found)
-        points, labels = torch.cat((points, point), 1), torch.cat((labels, label), 1)
-        prompt = model.prompt(points, labels, prediction.logits)
-        prediction = model.decode(features, embedding, prompt, multimask=False)
-        losses.append(prediction_loss(prediction, truth, weights))
-    return prediction, losses, first
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One frame of a clip: what is predicted on it is punished."""
+
+    model: SAM2
+    embedding: ImageEmbedding
+    features: Tensor
+    truth: Tensor
+    weights: LossWeights
+    initial: bool
+    losses: list[Tensor]
+
+    def predict(self, points: Tensor | None, labels: Tensor | None, before: Tensor | None) -> MaskPrediction:
+        count = 0 if points is None else points.shape[1]
+        tokens = (
+            self.model.prompt(points, labels, before) if count else self.model.unprompted(len(self.truth))
+        )
+        multimask = POLICY.multimask(count, self.initial)
+        options = self.model.decode(self.features, self.embedding, tokens, multimask=multimask)
+        self.losses.append(prediction_loss(options, self.truth, self.weights))
+        return options.best()
+
+    def correct(
+        self, prediction: MaskPrediction, points: Tensor | None, labels: Tensor | None, clicks: int
+    ) -> MaskPrediction:
+        """Click where the mask is wrong; one time in ten on the object, whatever was found (appendix D.2)."""
+        for _ in range(clicks):
+            blind = bool(torch.rand(()) < 0.1)
+            found = None if blind else _binary(prediction, self.truth)
+            point, label = random_click(self.truth, found)
+            points = point if points is None else torch.cat((points, point), 1)
+            labels = label if labels is None else torch.cat((labels, label), 1)
+            prediction = self.predict(points, labels, prediction.logits)
+        return prediction
 
 
-def _slots(memories: list[FrameMemory], t: int, reach: int) -> MemorySlots:
-    """The prompted first frame and up to six frames before `t`, as at inference."""
-    recent = range(max(1, t - reach + 1), t)
-    chosen = [0, *recent]
-    ages = (reach - 1, *(t - frame - 1 for frame in recent))
-    # The longest distance that pointers reach in a long sequence is fifteen frames.
-    steps = tuple((t - frame) / 15 for frame in chosen)
-    return MemorySlots(
-        torch.stack([memories[frame].features for frame in chosen], dim=1),
-        ages,
-        torch.stack([memories[frame].pointer for frame in chosen], dim=1),
-        steps,
-    )
+def _binary(prediction: MaskPrediction, truth: Tensor) -> Tensor:
+    logits = F.interpolate(prediction.logits.detach(), truth.shape[-2:], mode="bilinear", align_corners=False)
+    return logits[:, 0] > 0
 
 
 def _mean_iou(prediction: MaskPrediction, truth: Tensor) -> float:
     with torch.no_grad():
-        logits = F.interpolate(prediction.logits, truth.shape[-2:], mode="bilinear", align_corners=False)
-        found = (logits[:, 0] > 0) & (prediction.object_score > 0)[..., None]
+        found = _binary(prediction, truth) & (prediction.object_score > 0)[..., None]
         present = truth.flatten(1).any(1)
         return float(overlap(found, truth)[present].mean()) if present.any() else 1.0
