@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_sam2.errors import CheckpointError
-from napari_sam2.model.config import NANO, NANO_CONV, RELEASED, HieraConfig, ModelConfig, released
+from napari_sam2.model.config import NANO, RELEASED, HieraConfig, ModelConfig, released
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SWITCH = (
@@ -91,7 +91,7 @@ def test_fixed_keys_with_other_values_are_named(path: str, value: object, wanted
     assert f"sets {path} to {seen!r}; only {wanted} is supported" in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [NANO, NANO_CONV, *RELEASED.values()])
+@pytest.mark.parametrize("config", [NANO, *RELEASED.values()])
 def test_json_round_trip(config: ModelConfig) -> None:
     assert ModelConfig.from_json(config.to_json()) == config
     assert eval(repr(config), {"ModelConfig": ModelConfig, "HieraConfig": HieraConfig}) == config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -197,17 +197,17 @@ RELEASED: dict[str, ModelConfig] = {
     for size, trunk in _SIZES.items()
 }
 
+# Embedded in the package. Its stem looks at the same pixels as the patches of the released models.
 NANO = ModelConfig(
-    trunk=HieraConfig(40, 1, (1, 2, 6, 1), (4, 6, 8), (8, 4, 8, 4), (8, 8)),
-    image_size=512,
+    trunk=HieraConfig(
+        40, 1, (1, 2, 6, 1), (4, 6, 8), (8, 4, 8, 4), (8, 8), stem="conv", stem_widths=(24, 48)
+    ),
+    image_size=384,
     width=128,
     memory_width=32,
     memory_layers=2,
     memory_hidden=512,
 )
-
-# The small network with a convolutional stem that looks at the same pixels as the patches it replaces.
-NANO_CONV = replace(NANO, trunk=replace(NANO.trunk, stem="conv", stem_widths=(24, 48)))
 
 
 def released(name: str) -> ModelConfig:
