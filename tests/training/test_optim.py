@@ -1,5 +1,7 @@
 """Who learns, and how fast."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -58,3 +60,15 @@ def test_rate_rises_and_falls() -> None:
     assert rates.argmax() in (9, 10)
     assert (rates[10:].diff() < 0).all()
     assert rates[-1] == pytest.approx(0.02, rel=0.1)
+
+
+def test_batch_norm_can_stand_still_while_its_weights_learn(tiny: ModelConfig) -> None:
+    stem = replace(tiny.trunk, stem="conv", stem_widths=(8, 12))
+    model = SAM2(replace(tiny, trunk=stem))
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    prepare(model, "all")
+    assert all(norm.training for norm in norms)
+    prepare(model, "all", batch_norm=False)
+    assert not any(norm.training for norm in norms)
+    assert all(norm.weight.requires_grad for norm in norms) and model.training

@@ -271,6 +271,8 @@ def restain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
     if rng.random() < 0.5:
         noise = rng.standard_normal(images.shape, dtype=np.float32)
         images = images + np.float32(0.07 * rng.random() ** 2) * noise
+    if rng.random() < 0.3:
+        images = images + _grain(rng, images)
     images = np.clip(images, 0, 1)
     if gray:
         images = np.repeat(images, 3, axis=-1)
@@ -279,3 +281,15 @@ def restain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
             top[int(rng.integers(3))] = 1.0
             images = (images * (top - floor) + floor).astype(np.float32)
     return images
+
+
+def _grain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
+    """Noise of a dim recording, new on each frame: stronger where it is bright, as coarse as its pixels."""
+    frames, size, _, channels = images.shape
+    coarse = max(size // int(rng.integers(1, 6)), 8)
+    strength = math.exp(rng.uniform(math.log(0.03), math.log(0.3)))
+    noise = rng.standard_normal((frames, channels, coarse, coarse), dtype=np.float32)
+    mode = "nearest" if rng.random() < 0.3 else "bilinear"
+    wide = functional.interpolate(torch.from_numpy(noise), (size, size), mode=mode).numpy()
+    shot = np.sqrt(np.clip(images, 0, 1)) if rng.random() < 0.7 else np.float32(0.5)
+    return (strength * (0.3 + shot) * wide.transpose(0, 2, 3, 1)).astype(np.float32)

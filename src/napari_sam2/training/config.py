@@ -55,6 +55,8 @@ class TrainConfig:
         Clicks on every corrected frame, drawn from the error region.
     parts
         What learns: everything, or the mask decoder alone.
+    batch_norm
+        Whether the stem's norm follows each batch. The frames of one clip are too much alike for that.
     bfloat16
         Compute in bfloat16 where that is safe; weights and losses stay float32.
     seed
@@ -86,6 +88,7 @@ class TrainConfig:
     corrected_frames: int = 2
     corrections: int = 1
     parts: Parts = "all"
+    batch_norm: bool = True
     bfloat16: bool = True
     seed: int = 0
     report: int = 20

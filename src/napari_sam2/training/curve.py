@@ -22,7 +22,7 @@ def draw_curve(tables: Sequence[Path], picture: Path) -> bool:
     Returns
     -------
     bool
-        Whether it was drawn; not without matplotlib (the extra ``plot``) or without rows.
+        Whether it was drawn; not without matplotlib (the extra ``evaluate``) or without rows.
 
     Raises
     ------

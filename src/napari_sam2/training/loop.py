@@ -102,7 +102,7 @@ class Stage:
         elif state is None:
             self.model.train()
             learn_where_clicks_are(self.model, config.warm_start, config.warm_rate)
-        prepare(self.model, config.parts)
+        prepare(self.model, config.parts, config.batch_norm)
         self._optimizer = optimizer_for(self.model, self.head, config)
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.to_official().items()}
         if state is not None:

@@ -16,14 +16,18 @@ BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 LEARNING: dict[Parts, tuple[str, ...]] = {"all": ("",), "decoder": ("mask_decoder.",)}
 
 
-def prepare(model: SAM2, parts: Parts) -> None:
-    """Set to training what is to learn, and keep the rest as at inference."""
+def prepare(model: SAM2, parts: Parts, batch_norm: bool = True) -> None:
+    """Set to training what is to learn, and keep the rest as at inference; batch norm, too, where asked."""
     model.train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(LEARNING[parts]))
     if parts != "all":
         # Stochastic depth and batch statistics would change what no gradient can follow.
         model.image_encoder.eval()
+    if not batch_norm:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
 
 def optimizer_for(model: SAM2, head: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
