@@ -7,7 +7,7 @@ to a dot. A window round the prompt shows it large; which size suits, the predic
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference import pixels
 from napari_sam2.inference.image_predictor import ImagePredictor
 from napari_sam2.inference.policy import MaskPolicy
+from napari_sam2.inference.postprocess import drop_strays
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.prompts import Box, Click, PromptSet
 
@@ -37,6 +38,11 @@ class Window:
     x0: int
     y1: int
     x1: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.y1 - self.y0, self.x1 - self.x0
 
     def cut(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the part of `image` (H, W, ...)."""
@@ -144,6 +150,10 @@ class FocusPredictor:
         # A single click may mean a part or the whole: the network proposes three masks, and tells the best.
         ambiguous = box is None and len(clicks) == 1
         best = view.predict(clicks, box, mask_logits=logits, multimask=ambiguous).best()
+        if any(click.positive for click in clicks):
+            # A piece on a neighbour that looks alike is not what was clicked.
+            wanted = pixels.clicked_cells(clicks, window.shape, best.logits.shape[-2:])
+            best = replace(best, logits=drop_strays(best.logits, wanted[None]))
         assert self._image is not None
         mask = np.zeros(self._image.shape[:2], dtype=bool)
         window.cut(mask)[:] = best.masks()[0, 0].cpu().numpy()

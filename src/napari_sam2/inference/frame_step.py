@@ -99,7 +99,7 @@ class FrameStep:
         decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
         found = decoded.best().gated()
         if self.policy.drop_strays and any(click.positive for click in prompt.clicks):
-            clicked = _clicked(prompt, state.shape, found.logits.shape[-2:])
+            clicked = pixels.clicked_cells(prompt.clicks, state.shape, found.logits.shape[-2:])
             if selection.maps:
                 clicked |= self._before(state, track, selection, frame)
             found = replace(found, logits=drop_strays(found.logits, clicked[None]))
@@ -177,19 +177,6 @@ class FrameStep:
 
     def _filled(self, prediction: MaskPrediction) -> MaskPrediction:
         return replace(prediction, logits=fill_holes(prediction.logits, self.policy.fill_hole_area))
-
-
-def _clicked(prompt: PromptSet, shape: tuple[int, int], grid: torch.Size) -> Tensor:
-    """The cells (h, w) of a mask's grid that hold a positive click."""
-    cells = torch.zeros(grid, dtype=torch.bool)
-    for click in prompt.clicks:
-        if click.positive:
-            row, column = (
-                min(int((at + 0.5) * cells_along / pixels_along), cells_along - 1)
-                for at, cells_along, pixels_along in zip((click.y, click.x), grid, shape, strict=True)
-            )
-            cells[row, column] = True
-    return cells
 
 
 def _row(prediction: MaskPrediction, row: int) -> MaskPrediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.model.prompt_encoder import BOX_END, BOX_START, NEGATIVE, POSITIVE
-from napari_sam2.prompts import Box, PromptSet
+from napari_sam2.prompts import Box, Click, PromptSet
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -48,6 +49,19 @@ def to_model_points(prompt: PromptSet, shape: tuple[int, int], size: int) -> tup
     table = [(x / width * size, y / height * size, label) for y, x, label in (*corners, *clicks)]
     points = torch.tensor([[(x, y) for x, y, _ in table]], dtype=torch.float32).reshape(1, -1, 2)
     return points, torch.tensor([[label for *_, label in table]], dtype=torch.long)
+
+
+def clicked_cells(clicks: Iterable[Click], shape: tuple[int, int], grid: Sequence[int]) -> Tensor:
+    """The cells, (h, w) bool, of a mask's grid that hold a positive click on an image of a shape (H, W)."""
+    cells = torch.zeros(*grid, dtype=torch.bool)
+    for click in clicks:
+        if click.positive:
+            row, column = (
+                min(int((at + 0.5) * cells_along / pixels_along), cells_along - 1)
+                for at, cells_along, pixels_along in zip((click.y, click.x), grid, shape, strict=True)
+            )
+            cells[row, column] = True
+    return cells
 
 
 def _corners(box: Box) -> list[tuple[float, float, int]]:
