@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_sam2.io.checkpoints import load_model, save_model
     from napari_sam2.io.frames import open_frames
     from napari_sam2.prompts import Box, Click, Direction, MaskPrompt, PromptSet
+    from napari_sam2.session.session import Session
 
     __version__: str
 
@@ -36,6 +37,7 @@ __all__ = [
     "PromptError",
     "PromptSet",
     "Sam2Error",
+    "Session",
     "StorageError",
     "TrackingPolicy",
     "VideoTracker",
@@ -59,6 +61,7 @@ _HOMES = {
     "PromptError": "errors",
     "PromptSet": "prompts",
     "Sam2Error": "errors",
+    "Session": "session.session",
     "StorageError": "errors",
     "TrackingPolicy": "inference.policy",
     "VideoTracker": "inference.tracker",

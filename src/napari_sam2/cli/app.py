@@ -9,6 +9,7 @@ import typer
 from napari_sam2.cli.demo import demo
 from napari_sam2.cli.evaluate import evaluate
 from napari_sam2.cli.models import models
+from napari_sam2.cli.replay import replay
 from napari_sam2.cli.segment import segment
 from napari_sam2.cli.track import track
 from napari_sam2.cli.train import train
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(segment)
 app.command()(track)
+app.command()(replay)
 app.add_typer(models, name="models")
 app.command()(demo)
 app.command()(evaluate)
