@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from napari_sam2 import (
     Box,
@@ -249,7 +250,7 @@ PROGRAM = """
 import sys
 import numpy as np
 import torch
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[1]))  # sums in another order differ in their last digits
 from napari_sam2 import Click, Session
 session = Session.open("movie.tif", model="weights.safetensors")
 session.autosave("auto.json")
@@ -274,7 +275,7 @@ def test_killed_in_mid_propagation_nothing_is_lost(
     unbroken.prompt(0, 1, clicks=[Click(20, 20)])
     unbroken.prompt(2, 2, clicks=[Click(40, 50)])
     list(unbroken.propagate())
-    command = [sys.executable, "-c", PROGRAM]
+    command = [sys.executable, "-c", PROGRAM, str(torch.get_num_threads())]
     environment = {**os.environ, "PYTHONPATH": paths}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
