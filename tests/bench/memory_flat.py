@@ -8,6 +8,7 @@ Frames are made when they are read, so that nothing but the tracker can grow.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import resource
 import sys
@@ -61,6 +62,35 @@ def resident_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
+HEAP = (
+    "arena",
+    "ordblks",
+    "smblks",
+    "hblks",
+    "hblkhd",
+    "usmblks",
+    "fsmblks",
+    "uordblks",
+    "fordblks",
+    "keepcost",
+)
+
+
+class _MallInfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in HEAP]
+
+
+def held_bytes() -> int | None:
+    """What the program holds of the heap, without the holes that the C library keeps; None outside glibc."""
+    try:
+        ask = ctypes.CDLL("libc.so.6").mallinfo2
+    except (OSError, AttributeError):
+        return None
+    ask.restype = _MallInfo
+    info = ask()
+    return int(info.uordblks + info.hblkhd)
+
+
 def at_size(name: str, size: int) -> SAM2:
     """The same weights at another working size."""
     stored = load_model(name)
@@ -93,8 +123,8 @@ def main() -> None:
         f"{options.frames} frames of {options.side} x {options.side}, 3 objects, "
         f"{options.model} at {options.size} px, state budget {options.state_mib:g} MiB\n"
     )
-    print("| frame | resident MiB | masks MiB | remembered MiB, in memory | on disk | seconds |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    print("| frame | resident MiB | held MiB | masks MiB | remembered MiB, in memory | on disk | seconds |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
     began = perf_counter()
     seen: dict[int, int] = {}
     for result in tracker.propagate(state):
@@ -104,8 +134,10 @@ def main() -> None:
             records = state.records
             masklets = [track.masklet.masks.values() for track in state.objects.values()]
             masks = sum(mask.counts.nbytes for kept in masklets for mask in kept)
+            held = held_bytes()
             print(
-                f"| {result.frame} | {seen[result.frame] / MEBIBYTE:.1f} | {masks / MEBIBYTE:.2f} "
+                f"| {result.frame} | {seen[result.frame] / MEBIBYTE:.1f} "
+                f"| {'' if held is None else f'{held / MEBIBYTE:.1f}'} | {masks / MEBIBYTE:.2f} "
                 f"| {records.resident_bytes / MEBIBYTE:.1f} | {records.spilled_bytes / MEBIBYTE:.1f} "
                 f"| {perf_counter() - began:.0f} |",
                 flush=True,
