@@ -104,6 +104,34 @@ def test_dropped_space_is_used_again(store: Any) -> None:
         assert equal_bits(records.get(key)[0], block(number))
 
 
+def test_what_was_given_out_is_nobody_s_buffer(store: Any) -> None:
+    records = store(2 * KILO)
+    key = records.put(block(0))
+    (before,) = records.get(key)
+    kept = before.clone()
+    for number in range(1, 8):  # the first one leaves, and its buffer is used again
+        records.put(block(number))
+    assert torch.equal(before, kept)
+    (again,) = records.get(key)
+    for number in range(8, 15):
+        records.put(block(number))
+    assert torch.equal(again, kept)
+
+
+def test_a_full_store_asks_for_no_more_memory(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = store(2 * KILO)
+    for number in range(4):
+        records.put(block(number))
+
+    def none_left(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "empty", none_left)
+    key = records.put(block(5))
+    monkeypatch.undo()
+    assert torch.equal(records.get(key)[0], block(5))
+
+
 def test_drop_gives_memory_back_and_forgets(store: Any) -> None:
     records = store(10 * KILO)
     key, other = records.put(block(0)), records.put(block(1))

@@ -140,11 +140,16 @@ class RecordStore:
             self._release(oldest)
 
     def _release(self, key: int) -> None:
-        """Take a bundle out of memory; its buffer is kept for the next while the budget has room for it."""
+        """Take a bundle out of memory; its buffer is kept for the next one.
+
+        One of each size may lie beyond the budget: under a full one, the newcomer takes it before the oldest
+        bundle leaves.
+        """
         buffer = self._resident.pop(key)
         self.resident_bytes -= buffer.nbytes
-        if self.resident_bytes + self._spare_bytes + buffer.nbytes <= self.budget:
-            self._spare.setdefault((buffer.nbytes, buffer.device), []).append(buffer)
+        spare = self._spare.setdefault((buffer.nbytes, buffer.device), [])
+        if not spare or self.resident_bytes + self._spare_bytes + buffer.nbytes <= self.budget:
+            spare.append(buffer)
             self._spare_bytes += buffer.nbytes
 
     def _spill(self, key: int) -> bool:
