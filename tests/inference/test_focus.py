@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.imaging.intensity import IntensityMap
+from napari_sam2.inference import focus
 from napari_sam2.inference.focus import FocusPredictor, ObjectMask, Window, _windows
+from napari_sam2.inference.pixels import clicked_cells
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.prompts import Box, Click, PromptSet
 
@@ -112,3 +115,27 @@ def test_bad_input(small_model: SAM2, image: np.ndarray) -> None:
         predictor.predict((Click(500, 1),))
     with pytest.raises(PromptError, match="empty"):
         predictor.predict()
+
+
+def test_every_piece_of_a_clicked_mask_was_clicked(
+    small_model: SAM2, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pieces(click: Click) -> tuple[int, int]:
+        predictor = FocusPredictor(small_model)
+        predictor.set_image(image)
+        found = predictor.predict((click,))
+        labelled, count = ndimage.label(found.logits[0, 0].numpy() > 0, structure=np.ones((3, 3)))
+        local = Click(click.y - found.window.y0, click.x - found.window.x0)
+        cells = clicked_cells([local], found.window.shape, labelled.shape).numpy()
+        return count, int((labelled[cells] > 0).sum())
+
+    for click in (Click(y, x) for y in range(20, 140, 20) for x in range(20, 240, 40)):
+        count, met = pieces(click)
+        if not met:
+            continue
+        assert count == 1
+        with monkeypatch.context() as without:
+            without.setattr(focus, "drop_strays", lambda logits, wanted: logits)
+            if pieces(click)[0] > 1:
+                return
+    pytest.fail("no click gave a mask in pieces: nothing was tested")

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_sam2.errors import ImageError, PromptError, Sam2Error
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.imaging.phantoms import Phantom, moving_nuclei
 from napari_sam2.inference.frame_result import FrameResult
+from napari_sam2.inference.pixels import clicked_cells
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.postprocess import HOLE_LOGIT, fill_holes
 from napari_sam2.inference.track_state import TrackState
@@ -72,6 +74,46 @@ def masks(state: TrackState, object_id: int) -> dict[int, np.ndarray]:
 
 
 A, B, C = Click(30, 30), Click(60, 70), Click(75, 20)
+
+
+# Stray pieces
+
+
+def strays(state: TrackState, frame: int, wanted: torch.Tensor) -> int:
+    """How many pieces of object 1's mask on a frame meet nothing of (h, w), where another piece does."""
+    record = state.objects[1].record_at(frame, prompted=False)
+    assert record is not None
+    mask = (state.records.prediction(record, torch.device("cpu")).logits[0, 0] > 0).numpy()
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    met = np.setdiff1d(pieces[wanted.numpy()], [0]).size
+    return count - met if met else 0
+
+
+def strays_of_a_run(model: SAM2, video: np.ndarray, drop: bool) -> tuple[int, int]:
+    """Stray pieces on the frame of the click, and on those that followed."""
+    tracker = VideoTracker(model, TrackingPolicy(drop_strays=drop, fill_hole_area=0))
+    state = tracker.start(video, WINDOW)
+    tracker.prompt(state, 0, 1, clicks=[A])
+    first = state.objects[1].fresh_prompted[0]
+    list(tracker.propagate(state))
+
+    def found(record: Any) -> torch.Tensor:
+        return state.records.prediction(record, torch.device("cpu")).logits[0, 0] > 0
+
+    grid = found(state.objects[1].bank.prompted[0]).shape
+    assert first.mask == state.objects[1].bank.prompted[0].mask
+    clicked = strays(state, 0, clicked_cells([A], video.shape[1:], grid))
+    records = {**state.objects[1].bank.tracked, **state.objects[1].bank.prompted}
+    followed = [strays(state, t, found(records[t - 1])) for t in range(1, len(video))]
+    return clicked, sum(followed)
+
+
+def test_strays_are_dropped_where_a_user_clicked_and_where_an_object_is_followed(
+    model: SAM2, video: np.ndarray
+) -> None:
+    assert strays_of_a_run(model, video, drop=True) == (0, 0)
+    clicked, followed = strays_of_a_run(model, video, drop=False)
+    assert clicked > 0 and followed > 0, "without the policy there are some, or nothing was tested"
 
 
 # Bounded state

@@ -56,7 +56,7 @@ def drop_strays(logits: Tensor, wanted: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (b, 1, h, w); a stray piece has `STRAY_LOGIT` or less.
+        (b, 1, h, w); stray pieces have `STRAY_LOGIT`.
     """
     masks, places = (logits[:, 0] > 0).cpu().numpy(), wanted.cpu().numpy()
     strays = np.zeros_like(masks)
