@@ -9,9 +9,10 @@ from PIL import Image
 
 from napari_sam2.errors import Sam2Error, StorageError
 from napari_sam2.evaluation import extras
-from napari_sam2.evaluation.report import make_folder, markdown, picture, write
+from napari_sam2.evaluation.report import markdown, picture, write
 from napari_sam2.evaluation.values import BASELINE, MODEL, Case, Curve, Evaluation, Line, Measured, Row
 from napari_sam2.inference.masklet import RunLengths
+from napari_sam2.io.folders import make_folder
 from tests.evaluation.conftest import moving_disks, sequence_of
 
 ROWS = (Row("J", 12, 0.51234, 0.4), Row("F", 12, float("nan")))
@@ -42,7 +43,7 @@ def test_table() -> None:
 def test_everything_is_written(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     images, labels = moving_disks()
-    make_folder(tmp_path / "out", overwrite=False)
+    make_folder(tmp_path / "out", "worst", overwrite=False)
     write(tmp_path / "out", _evaluation(), [sequence_of(images, labels)], title="nano on cells")
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
     assert names == ["clicks.png", "scores.csv", "table.md", "worst/01.png", "worst/02.png", "worst/index.md"]
@@ -84,16 +85,16 @@ def test_picture_where_nothing_is() -> None:
 
 
 def test_folder_in_use(tmp_path: Path) -> None:
-    make_folder(tmp_path / "out", overwrite=False)
+    make_folder(tmp_path / "out", "worst", overwrite=False)
     (tmp_path / "out" / "worst" / "07.png").touch()
     (tmp_path / "out" / "worst" / "mine.png").touch()
     with pytest.raises(StorageError, match="is not empty"):
-        make_folder(tmp_path / "out", overwrite=False)
-    make_folder(tmp_path / "out", overwrite=True)
+        make_folder(tmp_path / "out", "worst", overwrite=False)
+    make_folder(tmp_path / "out", "worst", overwrite=True)
     assert [path.name for path in (tmp_path / "out" / "worst").iterdir()] == ["mine.png"]
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be used"):
-        make_folder(tmp_path / "file" / "out", overwrite=False)
+        make_folder(tmp_path / "file" / "out", "worst", overwrite=False)
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +102,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     images, labels = moving_disks()
-    make_folder(tmp_path / "out", overwrite=False)
+    make_folder(tmp_path / "out", "worst", overwrite=False)
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(StorageError, match=r"cannot be written .* No space left"):
         write(tmp_path / "out", _evaluation(), [sequence_of(images, labels)])
@@ -112,7 +113,7 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise ImportError(name)
 
     images, labels = moving_disks()
-    make_folder(tmp_path / "out", overwrite=False)
+    make_folder(tmp_path / "out", "worst", overwrite=False)
     monkeypatch.setattr(extras, "import_module", missing)
     with pytest.raises(Sam2Error, match=r"Plots need matplotlib: .*napari-sam2\[evaluate\].*--no-plots"):
         write(tmp_path / "out", _evaluation(), [sequence_of(images, labels)])

@@ -35,7 +35,7 @@ def demo(
     """
     import numpy as np
 
-    from napari_sam2.cli.pictures import draw_movie, make_room
+    from napari_sam2.cli.pictures import draw_movie
     from napari_sam2.cli.segment import label_image
     from napari_sam2.cli.track import click_objects, follow
     from napari_sam2.imaging.intensity import IntensityMap
@@ -43,11 +43,12 @@ def demo(
     from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.inference.simulated_user import first_click
     from napari_sam2.inference.tracker import VideoTracker
+    from napari_sam2.io.folders import make_folder
     from napari_sam2.io.labels import LabelWriter
 
     phantom = moving_nuclei(frames, size, size, objects, divisions=min(2, objects), seed=0)
     clicks = [first_click(phantom.labels[0] == number) for number in range(1, objects + 1)]
-    make_room(out, overwrite)
+    make_folder(out, "frames", overwrite)
     intensity = IntensityMap.for_frames(phantom.images)
     notes = {"command": "demo", "model": model}
     network = load(model, device)

@@ -95,6 +95,7 @@ def evaluate(
     from napari_sam2.evaluation.metrics import FrameRule
     from napari_sam2.evaluation.objects import Choice, Prompting
     from napari_sam2.io.datasets import open_dataset, read_dataset
+    from napari_sam2.io.folders import make_folder
 
     if not no_plots:
         need("matplotlib", "Plots", "or go without with --no-plots")
@@ -112,7 +113,7 @@ def evaluate(
     )
     # Each is read once to find damaged ones before the long work, not in the middle of it.
     sequences = [known.sequence for known in read_dataset(suited_to(chosen, open_dataset(data)))]
-    report.make_folder(out, overwrite)
+    make_folder(out, "worst", overwrite)
     network = load(model, device)
     unit = "object" if chosen is EvaluationProtocol.CLICKS else "frame"
     with tqdm(unit=unit, disable=None) as bar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +16,6 @@ from napari_sam2.imaging.overlay import contact_sheet, overlay
 
 _ON_THE_SHEET = 8
 _COLUMNS = 4
-
-
-def make_room(folder: Path, overwrite: bool) -> None:
-    """Make the folder with its ``frames``; pictures of an earlier movie go, other files stay.
-
-    Raises
-    ------
-    StorageError
-        If there is something in the folder and `overwrite` is not set, or it cannot be made.
-    """
-    try:
-        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-            raise StorageError(f"{folder} is not empty: give another --out, or --overwrite.")
-        (folder / "frames").mkdir(parents=True, exist_ok=True)
-        for old in (folder / "frames").iterdir():
-            if re.fullmatch(r"\d{4,}\.png", old.name):
-                old.unlink()
-    except OSError as error:
-        raise StorageError(f"The folder {folder} cannot be used: {error.strerror or error}.") from error
 
 
 def draw_movie(

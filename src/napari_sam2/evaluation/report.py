@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -37,25 +36,6 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def make_folder(folder: Path, overwrite: bool) -> None:
-    """Make the folder of a report; pictures of worst cases in it go, other files stay.
-
-    Raises
-    ------
-    StorageError
-        If there is something in the folder and `overwrite` is not set, or it cannot be made.
-    """
-    try:
-        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-            raise StorageError(f"{folder} is not empty: give another folder, or --overwrite.")
-        (folder / "worst").mkdir(parents=True, exist_ok=True)
-        for old in (folder / "worst").iterdir():
-            if re.fullmatch(r"\d{2,}\.png", old.name):
-                old.unlink()
-    except OSError as error:
-        raise StorageError(f"The folder {folder} cannot be used: {error.strerror or error}.") from error
-
-
 def write(
     folder: Path,
     evaluation: Evaluation,
@@ -71,7 +51,7 @@ def write(
     Parameters
     ----------
     folder
-        From `make_folder`.
+        From `make_folder`, with ``worst`` in it.
     sequences
         Those that were evaluated; the pictures are cut from them.
 
