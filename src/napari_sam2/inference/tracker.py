@@ -14,6 +14,7 @@ from napari_sam2.inference import pixels
 from napari_sam2.inference.embeddings import EmbeddingCache, FrameSource
 from napari_sam2.inference.frame_result import FrameResult
 from napari_sam2.inference.frame_step import FrameStep
+from napari_sam2.inference.heap import HeapTrim, find_trim
 from napari_sam2.inference.memory_bank import MemorySelection
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.postprocess import separate
@@ -39,6 +40,7 @@ class VideoTracker:
         self.model = model
         self.policy = policy or TrackingPolicy()
         self._frame_step = FrameStep(model, self.policy)
+        self._heap = HeapTrim(trim=find_trim())
 
     def start(self, frames: FrameSource, intensity: IntensityMap | None = None) -> TrackState:
         """Begin with a video.
@@ -287,6 +289,7 @@ class VideoTracker:
         for object_id, track in seen:
             track.passed[frame] = direction
             _note(track, object_id, result)
+        self._heap.frame_done()
         return result
 
     def _waits(self, track: ObjectTrack, frame: FrameIndex, direction: Direction, own: bool) -> bool:
