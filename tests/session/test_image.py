@@ -83,3 +83,27 @@ def test_reference_tells_images_apart() -> None:
     known = ImageReference.of(stack, None)
     for other in (stack.astype(np.int16), stack[:4], stack[::-1], stack + 1):
         assert ImageReference.of(other, None) != known
+
+
+@pytest.mark.parametrize(
+    ("axes", "at", "arranged", "along"),
+    [
+        ("TZYX", {"Z": 3}, (5, 6, 7), "T"),
+        ("TZYX", {"T": 2}, (4, 6, 7), "Z"),
+        ("TCYX", {"C": 1}, (5, 6, 7), "T"),
+        ("TCYX", {"T": 4}, (1, 6, 7, 4), "T"),
+    ],
+)
+def test_an_axis_can_be_held(axes: str, at: dict[str, int], arranged: tuple[int, ...], along: str) -> None:
+    array = np.arange(5 * 4 * 6 * 7).reshape(5, 4, 6, 7)
+    frames, letter = arrange(array, axes, at)
+    assert (tuple(frames.shape), letter) == (arranged, along)
+    held = tuple(at.get(name, slice(None)) for name in axes)
+    wanted = array[held].reshape(arranged) if len(arranged) == 3 else array[4].transpose(1, 2, 0)[None]
+    np.testing.assert_array_equal(np.stack([frames[index] for index in range(len(frames))]), wanted)
+
+
+@pytest.mark.parametrize("at", [{"Q": 0}, {"Y": 2}, {"T": 5}, {"Z": -1}])
+def test_held_where_there_is_nothing(at: dict[str, int]) -> None:
+    with pytest.raises(ImageError, match="cannot be held"):
+        arrange(np.zeros((5, 4, 6, 7)), "TZYX", at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -28,6 +30,22 @@ from napari_sam2.session.step_note import StepNote
 
 Changes = Mapping[Place, Change]
 
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def _alone(
+    method: Callable[Concatenate[Ledger, Given], Found],
+) -> Callable[Concatenate[Ledger, Given], Found]:
+    """Let no other thread change the ledger meanwhile."""
+
+    def locked(ledger: Ledger, /, *given: Given.args, **named: Given.kwargs) -> Found:
+        with ledger.lock:
+            return method(ledger, *given, **named)
+
+    locked.__doc__ = method.__doc__
+    return locked
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -37,7 +55,7 @@ class Visit:
 
 
 class Ledger:
-    """Owns the document and its history.
+    """Owns the document and its history; threads that change it wait for each other, a frame at the most.
 
     Parameters
     ----------
@@ -61,6 +79,7 @@ class Ledger:
         self.history = history
         self.events = events
         self.on_note: Callable[[StepNote], None] | None = None
+        self.lock = threading.RLock()
         self._cold = cold
         self._draft: Draft | None = None
         self._propagation: Propagate | None = None
@@ -71,6 +90,7 @@ class Ledger:
         """Whether there is a step to undo; a propagation under way is one."""
         return self._propagation is not None or self.history.can_undo
 
+    @_alone
     def begin_run(self) -> object:
         """Return the name of a new propagation; another that was under way ends with it."""
         self.seal()
@@ -81,6 +101,7 @@ class Ledger:
         """Whether a propagation is still the one that is under way."""
         return self._run is run
 
+    @_alone
     def do(self, command: Command) -> None:
         """Carry out a command, whole or not at all; a propagation that is under way is a step of its own."""
         self.seal()
@@ -100,6 +121,7 @@ class Ledger:
         self.history.push(edit, self.engine.records)
         self._tell(edit.changes, StepNote(edit.changes, 0, command, self.document.unfinished))
 
+    @_alone
     def visit(self, frame: FrameIndex, wanted: Propagate, rest: Propagate | None) -> Visit | None:
         """Follow objects onto one frame.
 
@@ -152,6 +174,7 @@ class Ledger:
             self.events.stopped.emit(object_id, frame)
         return Visit(stopped)
 
+    @_alone
     def seal(self) -> None:
         """Make a step of the frames that a propagation has been over so far."""
         draft, command = self._draft, self._propagation
@@ -159,6 +182,7 @@ class Ledger:
         if draft is not None and command is not None:
             self.history.push(draft.seal(command), self.engine.records)
 
+    @_alone
     def undo(self) -> Command | None:
         """Take back the newest step and return it, None where there is none; a propagation ends."""
         self._run = None
@@ -176,6 +200,7 @@ class Ledger:
         self._tell(back, StepNote(back, 1, None, self.document.unfinished))
         return edit.command
 
+    @_alone
     def redo(self) -> Command | None:
         """Do again what was undone last and return it, None where there is nothing; a propagation ends."""
         self._run = None
@@ -190,6 +215,7 @@ class Ledger:
         self._tell(edit.changes, StepNote(edit.changes, 0, edit.command, self.document.unfinished))
         return edit.command
 
+    @_alone
     def warm(self) -> None:
         """Let the engine remember what it did when the session was saved, by doing all of it again."""
         if not self._cold:

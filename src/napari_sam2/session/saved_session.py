@@ -52,6 +52,8 @@ class SavedSession:
         Software and versions.
     journal
         Which journal belongs to the file.
+    at
+        Where the session stays along axes other than that of the frames.
     """
 
     image: ImageReference
@@ -65,6 +67,7 @@ class SavedSession:
     document: Document
     provenance: dict[str, Any] = field(default_factory=dict)
     journal: str | None = None
+    at: dict[str, int] = field(default_factory=dict)
 
     def write(self, path: Path) -> int:
         """Write the file, whole or not at all, and return its size in bytes.
@@ -135,6 +138,7 @@ class SavedSession:
                 "sha256": self.image.sha256,
             },
             "axes": self.axes,
+            "at": self.at,
             "spacing": None if self.spacing is None else list(self.spacing),
             "intensity": codec.intensity_to_json(self.intensity),
             "model": {"name": self.model, "sha256": self.sha256},
@@ -173,6 +177,7 @@ class SavedSession:
             document,
             code["provenance"],
             code["journal"],
+            {letter: int(index) for letter, index in code.get("at", {}).items()},
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_sam2.imaging.intensity import IntensityMap
@@ -41,6 +41,7 @@ def script(
     policy: TrackingPolicy,
     guard: LeakGuard,
     steps: Sequence[Command],
+    at: Mapping[str, int] | None = None,
 ) -> str:
     """Return Python that does the same.
 
@@ -52,6 +53,8 @@ def script(
         As the session has them.
     steps
         What was done.
+    at
+        Where the session stays along other axes.
     """
     options = [f"model={'model' if model is None else repr(model)}"]
     if policy != TrackingPolicy():
@@ -62,6 +65,8 @@ def script(
         options.append(f"intensity={intensity!r}")
     if axes is not None:
         options.append(f"axes={axes!r}")
+    if at:
+        options.append(f"at={dict(at)!r}")
     if spacing is not None:
         options.append(f"spacing={spacing!r}")
     opening = "Session(image" if image is None else f"Session.open({str(image)!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +53,8 @@ class Session(KeptSession):
         What undo may keep.
     path
         Where the image comes from; `Session.open` says it.
+    at
+        Where to stay along axes other than that of the frames: ``{"Z": 3}`` follows slice 3 through time.
 
     Raises
     ------
@@ -73,8 +75,9 @@ class Session(KeptSession):
         device: str | torch.device | None = None,
         undo_bytes: int = UNDO_BYTES,
         path: str | Path | None = None,
+        at: Mapping[str, int] | None = None,
     ) -> None:
-        setting = Setting(frames, axes, Network(model, device), policy, intensity, spacing, path, guard)
+        setting = Setting(frames, axes, Network(model, device), policy, intensity, spacing, path, guard, at)
         self._begin(setting, Document(), undo_bytes)
 
     @classmethod

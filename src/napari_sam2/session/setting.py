@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Setting:
         Where the image comes from.
     guard
         Where to stop following an object; by default `LeakGuard.along` the axis of the frames.
+    at
+        Where to stay along the other axes.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class Setting:
         spacing: Sequence[float] | None = None,
         path: str | Path | None = None,
         guard: LeakGuard | None = None,
+        at: Mapping[str, int] | None = None,
     ) -> None:
-        self.frames, self.frame_axis = arrange(frames, axes)
+        self.frames, self.frame_axis = arrange(frames, axes, at)
         self.axes = axes
+        self.at = dict(at or {})
         self.network = network
         self.policy = policy or TrackingPolicy()
         self.guard = guard or LeakGuard.along(self.frame_axis)
@@ -98,6 +102,7 @@ class Setting:
             self.guard,
             document,
             self.provenance(),
+            at=self.at,
         )
 
     @classmethod
@@ -140,6 +145,7 @@ class Setting:
             saved.spacing,
             saved.image.path,
             saved.guard,
+            saved.at,
         )
         if opened is not None:
             setting.take_over(opened)
@@ -162,6 +168,7 @@ class Setting:
             self.policy,
             self.guard,
             steps,
+            self.at,
         )
 
     def provenance(self) -> dict[str, Any]:
