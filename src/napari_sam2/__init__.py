@@ -10,14 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_sam2.errors import CheckpointError, ImageError, PromptError, Sam2Error, StorageError
+    from napari_sam2.errors import (
+        CheckpointError,
+        ImageError,
+        MemoryShortage,
+        PromptError,
+        Sam2Error,
+        StorageError,
+    )
     from napari_sam2.imaging.intensity import IntensityMap
     from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.inference.image_predictor import ImagePredictor
     from napari_sam2.inference.policy import MaskPolicy, TrackingPolicy
+    from napari_sam2.inference.slice_by_slice import SliceBySlice
     from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.checkpoints import load_model, save_model
     from napari_sam2.io.frames import open_frames
+    from napari_sam2.io.images import open_image
     from napari_sam2.prompts import Box, Click, Direction, MaskPrompt, PromptSet
     from napari_sam2.session.session import Session
 
@@ -34,16 +43,19 @@ __all__ = [
     "IntensityMap",
     "MaskPolicy",
     "MaskPrompt",
+    "MemoryShortage",
     "PromptError",
     "PromptSet",
     "Sam2Error",
     "Session",
+    "SliceBySlice",
     "StorageError",
     "TrackingPolicy",
     "VideoTracker",
     "__version__",
     "load_model",
     "open_frames",
+    "open_image",
     "save_model",
 ]
 
@@ -58,15 +70,18 @@ _HOMES = {
     "IntensityMap": "imaging.intensity",
     "MaskPolicy": "inference.policy",
     "MaskPrompt": "prompts",
+    "MemoryShortage": "errors",
     "PromptError": "errors",
     "PromptSet": "prompts",
     "Sam2Error": "errors",
     "Session": "session.session",
+    "SliceBySlice": "inference.slice_by_slice",
     "StorageError": "errors",
     "TrackingPolicy": "inference.policy",
     "VideoTracker": "inference.tracker",
     "load_model": "io.checkpoints",
     "open_frames": "io.frames",
+    "open_image": "io.images",
     "save_model": "io.checkpoints",
 }
 

@@ -89,3 +89,22 @@ def test_not_a_session(tmp_path: Path) -> None:
     code, _, err = _run(tmp_path / "a.json", "-o", tmp_path / "labels.tif")
     assert code == 1
     assert "is no session file" in err
+
+
+def test_other_kinds(saved: Path, tmp_path: Path) -> None:
+    code, out, err = _run(saved, "-o", tmp_path / "result", "--kind", "ctc")
+    assert (code, out) == (0, f"{tmp_path / 'result'}: 4 objects, 6 frames\n"), err
+    masks = np.stack([tifffile.imread(path) for path in sorted((tmp_path / "result").glob("*.tif"))])
+    assert np.array_equal(masks > 0, tifffile.imread(tmp_path / "session.tif") > 0)
+    assert (tmp_path / "result" / "res_track.txt").read_text()
+    assert read_provenance(tmp_path / "result" / "mask000.tif")["command"] == "replay"
+
+
+def test_a_kind_that_does_not_fit_is_told_before_the_work(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "repeat", lambda *_: pytest.fail("work began"))
+    code, _, err = _run(saved, "-o", tmp_path / "labels.tif", "--kind", "coco")
+    assert code == 1
+    assert "ends in .json" in err
+    assert _run(saved, "-o", tmp_path / "labels", "--kind", "avi")[0] == 2

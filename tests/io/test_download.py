@@ -216,7 +216,12 @@ def test_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytes
 
 
 def test_table_of_names() -> None:
-    assert len(CHECKPOINTS) == 8
+    assert len(CHECKPOINTS) == 11
+    assert {name: entry.file_name for name, entry in CHECKPOINTS.items() if name.startswith("sam2")} == {
+        name: f"{name}.pt" for name in CHECKPOINTS if name.startswith("sam2")
+    }
+    assert CHECKPOINTS["sam_vit_b"].url.endswith("/segment_anything/sam_vit_b_01ec64.pth")
+    assert CHECKPOINTS["sam_vit_b"].file_name == "sam_vit_b_01ec64.pth"
     assert model_names()[0] == "nano"
     assert CHECKPOINTS["sam2_hiera_base_plus"].url.endswith("/072824/sam2_hiera_base_plus.pt")
     assert CHECKPOINTS["sam2.1_hiera_large"].url.endswith("/092824/sam2.1_hiera_large.pt")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sam2.errors import StorageError
-from napari_sam2.io.run_length import decode_mask
+from napari_sam2.io.run_length import decode_mask, encode_mask
 
 
 def encode(mask: np.ndarray) -> dict[str, object]:
@@ -33,20 +33,32 @@ def test_by_hand() -> None:
     assert np.array_equal(decode_mask({"size": [3, 2], "counts": [2, 3, 1]}), expected)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_round_trip(seed: int) -> None:
+def random_mask(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     mask = np.zeros((90, 70), bool)
     for _ in range(6):
         y, x = rng.integers(0, 60, 2)
         mask[y : y + rng.integers(1, 40), x : x + rng.integers(1, 40)] ^= True
-    mask |= rng.random(mask.shape) < 0.02
-    assert np.array_equal(decode_mask(encode(mask)), mask)
+    return mask | (rng.random(mask.shape) < 0.02)
 
 
-@pytest.mark.parametrize("mask", [np.zeros((4, 5), bool), np.ones((4, 5), bool)])
-def test_nothing_and_everything(mask: np.ndarray) -> None:
+MASKS = [np.zeros((4, 5), bool), np.ones((4, 5), bool), *map(random_mask, range(5))]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_round_trip(mask: np.ndarray) -> None:
     assert np.array_equal(decode_mask(encode(mask)), mask)
+    assert np.array_equal(decode_mask(encode_mask(mask)), mask)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_code_is_that_of_the_library(mask: np.ndarray) -> None:
+    library = pytest.importorskip("pycocotools.mask", reason="needs pycocotools")
+    wanted = library.encode(np.asfortranarray(mask.astype(np.uint8)))
+    code = encode_mask(mask)
+    assert (code["size"], code["counts"].encode()) == (wanted["size"], wanted["counts"])
+    assert np.array_equal(library.decode(code) > 0, mask)
 
 
 @pytest.mark.parametrize(

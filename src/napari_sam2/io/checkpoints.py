@@ -21,19 +21,19 @@ from torch import Tensor
 
 from napari_sam2.errors import CheckpointError, StorageError
 from napari_sam2.io.download import Progress
+from napari_sam2.io.recognition import config_of, other_family, unknown_network
 from napari_sam2.io.registry import CHECKPOINTS, EMBEDDED, checkpoint, fetch
-from napari_sam2.model.config import RELEASED, ModelConfig, released
-from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.config import ModelConfig
+from napari_sam2.model.families import Config, ImageModel, build, config_from_json, released
+from napari_sam2.model.sam1_weights import unwrapped
 from napari_sam2.model.weights import fold_stem
 
-Config = ModelConfig | Mapping[str, Any]
+AnyConfig = Config | Mapping[str, Any]
 StateDict = dict[str, Tensor]
 
 _CONFIG = "config"
-_DEPTH = "image_encoder.trunk.blocks."
-_PATCH = "image_encoder.trunk.patch_embed.proj.weight"
-_CONV_STEM = "image_encoder.trunk.patch_embed.layers.0.conv.weight"
-_NEW_IN_2_1 = "no_obj_embed_spatial"
+# Where training runs keep the state dict: SAM 2's, and micro-sam's.
+_CONTAINERS = ("model", "model_state")
 
 # What people rename or pick by mistake, by its first bytes.
 _OTHER_KINDS = {
@@ -58,28 +58,34 @@ def load_model(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     *,
-    config: Config | None = None,
+    config: AnyConfig | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
-) -> SAM2:
+) -> ImageModel:
     """Return a network with its weights, in evaluation mode, no parameter requiring a gradient.
 
     Parameters
     ----------
     name_or_path
-        ``"nano"`` (comes with the package), the name of a released model such as ``"sam2.1_hiera_tiny"``
-        (fetched once into the user's cache), or a file: an official ``.pt`` or our ``.safetensors``.
+        ``"nano"`` (comes with the package), the name of a released model such as ``"sam2.1_hiera_tiny"`` or
+        ``"sam_vit_b"`` (fetched once into the user's cache), or a file: an official ``.pt``, one that
+        micro-sam fine-tuned, or our ``.safetensors``.
     device
         Where the network runs; CUDA where there is any and the CPU otherwise, if left out.
     dtype
         Type of the parameters; float32 if left out, whatever the file holds.
     config
-        For a fine-tune that fits none of the released configurations: its `ModelConfig`, or the reference's
-        nested configuration mapping.
+        For a fine-tune that fits none of the released configurations: its `ModelConfig` or `Sam1Config`, or
+        the nested configuration mapping of SAM 2's reference.
     folder
         Where named checkpoints are kept; `napari_sam2.io.registry.cache_folder` by default.
     progress
         Called with (bytes there, bytes in all or None) while a checkpoint is fetched.
+
+    Returns
+    -------
+    SAM2 or SAM1
+        Its ``capabilities`` say what it can do; only SAM 2 follows objects through frames.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def load_model(
 
 
 def save_model(
-    model: SAM2,
+    model: ImageModel,
     path: str | Path,
     overwrite: bool = False,
     half: bool = False,
@@ -145,7 +151,7 @@ def save_model(
         raise StorageError(f"There is no folder {path.parent} to write {path.name} into.")
     dtype = torch.float16 if half else None
     weights, config = model.to_official(), model.config
-    if config.trunk.stem == "conv":
+    if isinstance(config, ModelConfig) and config.trunk.stem == "conv":
         weights, config = fold_stem(weights), replace(config, trunk=replace(config.trunk, stem="folded"))
     state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in weights.items()}
     notes = {**(metadata or {}), _CONFIG: config.to_json(), "format": "pt"}
@@ -162,26 +168,7 @@ def save_model(
     return path
 
 
-def config_of(state: Mapping[str, Tensor]) -> ModelConfig | None:
-    """Tell which released configuration official weights belong to, by names and shapes alone.
-
-    Returns
-    -------
-    ModelConfig or None
-        None if the trunk fits none of the eight.
-    """
-    if _PATCH not in state:
-        return None
-    depths = {int(key[len(_DEPTH) :].split(".")[0]) for key in state if key.startswith(_DEPTH)}
-    found = (len(depths), state[_PATCH].shape[0], _NEW_IN_2_1 in state)
-    for config in RELEASED.values():
-        trunk = config.trunk
-        if found == (sum(trunk.stages), trunk.embed_dim, config.no_obj_embed_spatial):
-            return config
-    return None
-
-
-def _read_model(path: Path, config: Config | None) -> SAM2:
+def _read_model(path: Path, config: AnyConfig | None) -> ImageModel:
     if not path.exists():
         raise CheckpointError(f"There is no file {path}.")
     if path.is_dir():
@@ -196,15 +183,17 @@ def _read_model(path: Path, config: Config | None) -> SAM2:
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             raise CheckpointError(f"{path} is {kind}, not a file of weights (.pt or .safetensors).")
-    inside: ModelConfig | None = None
+    inside: Config | None = None
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         state, inside = _read_safetensors(path)
     else:
         state = _read_pt(path, head)
     known = _as_config(config) or inside or config_of(state)
     if known is None:
-        raise CheckpointError(_unknown_network(path, state))
-    model = SAM2(known)
+        raise CheckpointError(unknown_network(path, state))
+    if mismatch := other_family(state, known):
+        raise CheckpointError(f"{path} {mismatch}")
+    model = build(known)
     try:
         model.load_official(state)
     except CheckpointError as error:
@@ -212,11 +201,11 @@ def _read_model(path: Path, config: Config | None) -> SAM2:
     return model
 
 
-def _as_config(config: Config | None) -> ModelConfig | None:
+def _as_config(config: AnyConfig | None) -> Config | None:
     return ModelConfig.from_official(config) if isinstance(config, Mapping) else config
 
 
-def _read_safetensors(path: Path) -> tuple[StateDict, ModelConfig | None]:
+def _read_safetensors(path: Path) -> tuple[StateDict, Config | None]:
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
@@ -225,7 +214,7 @@ def _read_safetensors(path: Path) -> tuple[StateDict, ModelConfig | None]:
         raise CheckpointError(
             f"{path} is not a complete safetensors file ({error}): fetch or copy it again."
         ) from error
-    return state, ModelConfig.from_json(notes[_CONFIG]) if _CONFIG in notes else None
+    return state, config_from_json(notes[_CONFIG]) if _CONFIG in notes else None
 
 
 def _read_pt(path: Path, head: bytes) -> StateDict:
@@ -247,7 +236,9 @@ def _read_pt(path: Path, head: bytes) -> StateDict:
             f"{path} cannot be read as weights and is probably damaged or cut short: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
         ) from error
-    state = top.get("model", top) if isinstance(top, Mapping) else top
+    state = top
+    if isinstance(top, Mapping):
+        state = next((top[name] for name in _CONTAINERS if name in top), top)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(f"{path} holds no weights by name: a {type(state).__name__} was found instead.")
     strangers = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
@@ -256,7 +247,7 @@ def _read_pt(path: Path, head: bytes) -> StateDict:
             f"{path} has no state dict under the key 'model', and its own entries are no tensors "
             f"({', '.join(strangers[:3])}): it is not a SAM 2 checkpoint."
         )
-    return {str(key): _float32(value) for key, value in state.items()}
+    return unwrapped({str(key): _float32(value) for key, value in state.items()})
 
 
 def _check_archive(path: Path) -> None:
@@ -278,25 +269,3 @@ def _check_archive(path: Path) -> None:
 
 def _float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _unknown_network(path: Path, state: StateDict) -> str:
-    expected = released("sam2.1_hiera_tiny")
-    if _PATCH in state:
-        blocks = {key[len(_DEPTH) :].split(".")[0] for key in state if key.startswith(_DEPTH)}
-        return (
-            f"{path} holds a SAM 2 with {len(blocks)} trunk blocks of width {state[_PATCH].shape[0]}, "
-            "which is none of the eight released configurations: give its own with config=."
-        )
-    if _CONV_STEM in state:
-        return (
-            f"{path} holds a SAM 2 with a convolutional stem and does not say of which shape: "
-            "give its ModelConfig with config=."
-        )
-    names = set(SAM2(expected).to_official())
-    missing = sorted(names - set(state))
-    unexpected = sorted(set(state) - names)
-    return (
-        f"{path} is not a SAM 2 checkpoint. Compared with sam2.1_hiera_tiny, {len(missing)} names are "
-        f"missing (first {missing[0]}) and {len(unexpected)} unexpected (first {[*unexpected, '-'][0]})."
-    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_sam2.errors import StorageError
+from napari_sam2.errors import Sam2Error, StorageError
 
 
 def unreadable(path: Path, error: Exception, where: str = "") -> StorageError:
@@ -19,6 +19,19 @@ def unreadable(path: Path, error: Exception, where: str = "") -> StorageError:
         f"{path.name} cannot be read{where} ({error}): it is damaged, cut short or not what its name says. "
         "Copy or export it again."
     )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Refuse an empty file, and turn what libraries raise about a damaged one into a sentence."""
+    try:
+        if path.is_file() and path.stat().st_size == 0:
+            raise StorageError(f"{path.name} is empty (0 bytes): copy or export it again.")
+        yield
+    except Sam2Error:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(path, error) from error
 
 
 @contextmanager

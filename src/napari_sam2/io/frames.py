@@ -1,28 +1,26 @@
-"""Stacks, folders and pictures on disk as frames that are read one at a time."""
+"""Images as frames that are read one at a time."""
 
 from __future__ import annotations
 
 import operator
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
-from napari_sam2.errors import ImageError, Sam2Error, StorageError
-from napari_sam2.io.damage import complaints, unreadable
-from napari_sam2.io.pictures import PICTURE, picture_layout, read_picture
+from napari_sam2.errors import ImageError, StorageError
+from napari_sam2.io.frame_choice import choose_frames
+from napari_sam2.io.images import PLAIN as KNOWN
+from napari_sam2.io.images import open_image
+from napari_sam2.io.opened_image import OpenedImage
+from napari_sam2.io.tiffs import TIFF
+
+__all__ = ["KNOWN", "TIFF", "Frames", "as_frames", "frames_of", "open_frames"]
 
 Array = npt.NDArray[Any]
-
-TIFF = (".tif", ".tiff")
-KNOWN = (*TIFF, *PICTURE, ".npy")
-# What tifffile calls an axis along which frames may follow each other: time, depth, unknown, sequence.
-STACKED = "TZQI"
 
 
 class Frames:
@@ -33,7 +31,7 @@ class Frames:
     name
         What to call the stack.
     shape
-        (T, H, W) or, in colour, (T, H, W, 3) or (T, H, W, 4).
+        (T, H, W) or, in colour or with channels, (T, H, W, C).
     dtype
         Of every pixel, in native byte order.
     read
@@ -61,11 +59,8 @@ class Frames:
         self._read: Callable[[int], Any] | None = read
         self._close = close
         self._lock = threading.Lock()
-        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (3, 4)):
-            raise ImageError(
-                f"{name} has shape {shape}, but frames are gray (T, H, W) or colour (T, H, W, 3 or 4): "
-                "pick one channel, one plane or one time before."
-            )
+        if len(shape) not in (3, 4):
+            raise _no_frames(name, shape)
         if 0 in shape:
             raise ImageError(f"{name} has shape {shape}, that is 0 pixels: check the crop or export.")
         if self.dtype.kind not in "buif":
@@ -110,6 +105,13 @@ class Frames:
                 self._close()
 
 
+def _no_frames(name: str, shape: tuple[int, ...]) -> ImageError:
+    return ImageError(
+        f"{name} has shape {shape}, but frames are gray (T, H, W) or colour (T, H, W, 3 or 4): "
+        "pick one channel, one plane or one time before."
+    )
+
+
 def as_frames(array: Any, name: str = "array") -> Frames:
     """Return an array's frames; nothing is copied, and a lazy array (dask, zarr) stays lazy.
 
@@ -130,146 +132,98 @@ def as_frames(array: Any, name: str = "array") -> Frames:
     shape = tuple(int(n) for n in array.shape)
     if len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4) and shape[0] > 4):
         return Frames(name, (1, *shape), array.dtype, lambda _: array[:])
+    if len(shape) == 4 and shape[3] not in (3, 4):
+        raise _no_frames(name, shape)
     return Frames(name, shape, array.dtype, lambda i: array[i])
 
 
-def open_frames(path: str | Path) -> Frames:
-    """Open a TIFF stack, a folder of images, an .npy array or a picture, reading only what describes it.
+def open_frames(
+    path: str | Path | Any,
+    *,
+    axes: str | None = None,
+    level: int = 0,
+    along: str | None = None,
+    at: Mapping[str, int] | None = None,
+    channel: int | str | None = None,
+) -> Frames:
+    """Open an image as frames, reading only what describes it.
 
     Parameters
     ----------
     path
-        TIFF with axes YX, TYX, ZYX or, in colour, YXS, TYXS, ZYXS; a folder of equal TIFF, PNG or JPEG
-        images, in the order of the numbers in their names; .npy laid out as `as_frames` says; .png, .jpg.
+        TIFF, OME-TIFF, zarr, OME-Zarr, a video, NIfTI, NRRD, .npy, a picture, a folder of pictures, or an
+        array, as `open_image` says.
+    axes
+        A letter for each stored axis, of T, Z, C, Y, X, where the file says nothing or something wrong.
+    level
+        Of a pyramid: 0 is the finest.
+    along
+        T or Z: what frames follow; by default the one that is longer than 1 and not held.
+    at
+        Where to stay along the other axes: ``at={"Z": 3}`` follows slice 3 through time.
+    channel
+        One channel by number or name, or "all" of them as (H, W, C). Colour is kept by default.
 
     Raises
     ------
     StorageError
         The file is missing, empty, corrupt or of an unknown kind.
     ImageError
-        The file is sound, but its layout is not frames of pixels.
+        The file is sound, but its layout is not frames of pixels before something is chosen.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _open_folder(path)
-    if not path.exists():
-        raise StorageError(f"{path} does not exist: check the spelling, and that the disk is mounted.")
-    if path.suffix.lower() not in KNOWN:
-        raise StorageError(
-            f"{path.name} ends in {path.suffix or 'nothing'!r}, which is not known here: convert it to "
-            f"one of {', '.join(KNOWN)}, or give a folder of images."
-        )
+    image = open_image(path, axes, level)
     try:
-        if path.stat().st_size == 0:
-            raise StorageError(f"{path.name} is empty (0 bytes): copy or export it again.")
-        if path.suffix.lower() in TIFF:
-            return _open_tiff(path)
-        if path.suffix.lower() == ".npy":
-            return as_frames(np.load(path, mmap_mode="r", allow_pickle=False), path.name)
-        shape, dtype = picture_layout(path)
-        return Frames(path.name, (1, *shape), dtype, lambda _: read_picture(path))
-    except Sam2Error:
+        return _frames(image, image.close, along=along, at=at, channel=channel)
+    except BaseException:
+        image.close()
         raise
-    except (OSError, ValueError, EOFError) as error:
-        raise unreadable(path, error) from error
 
 
-def _open_tiff(path: Path) -> Frames:
-    with complaints() as said:
-        tiff = tifffile.TiffFile(path)
-        try:
-            frames = _tiff_frames(path, tiff)
-        except BaseException:
-            tiff.close()
-            raise
-    broken = [line for line in said if "invalid" in line and ("offset" in line or "corrupted" in line)]
-    if broken:
-        frames.close()
-        raise unreadable(path, ValueError(broken[0].split("> ")[-1]))
-    return frames
+def frames_of(
+    image: OpenedImage,
+    *,
+    along: str | None = None,
+    at: Mapping[str, int] | None = None,
+    channel: int | str | None = None,
+) -> Frames:
+    """Return frames of an open image; closing them leaves the image open.
+
+    Parameters
+    ----------
+    along, at, channel
+        As for `open_frames`.
+
+    Raises
+    ------
+    ImageError
+        There is something left to choose, or the choice does not fit the image.
+    """
+    return _frames(image, lambda: None, along=along, at=at, channel=channel)
 
 
-def _tiff_frames(path: Path, tiff: tifffile.TiffFile) -> Frames:
-    every = [series for series in tiff.series if not series.keyframe.is_reduced]
-    if not every:
-        raise StorageError(f"{path.name} holds no image: it is damaged or unfinished. Export it again.")
-    if len(every) > 1:
-        sizes = ", ".join(str(series.shape) for series in every[:4])
-        raise ImageError(
-            f"{path.name} holds {len(every)} images of different layout ({sizes}): "
-            "save the one you want as its own file."
-        )
-    series = every[0]
-    kept = [(axis, n) for axis, n in zip(series.axes, series.shape, strict=True) if n != 1 or axis in "YX"]
-    axes = "".join(axis for axis, _ in kept)
-    stacked = bool(axes) and axes[0] in STACKED
-    if axes[stacked:] not in ("YX", "YXS"):
-        raise ImageError(
-            f"{path.name} has axes {series.axes} {series.shape}, but frames are read from YX, TYX or "
-            "ZYX, and in colour with S last: pick one channel (C), and either time (T) or depth (Z)."
-        )
-    shape = tuple(n for _, n in kept) if stacked else (1, *(n for _, n in kept))
-    if series.dataoffset is not None:
-        dtype = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
-        tiff.close()
-        return _contiguous(path, shape, dtype, series.dataoffset)
-    pages = series.pages
-    whole: list[Array] = []  # where pages are not frames (volumetric tiles), all is decoded once
+def _frames(
+    image: OpenedImage,
+    close: Callable[[], None],
+    *,
+    along: str | None,
+    at: Mapping[str, int] | None,
+    channel: int | str | None,
+) -> Frames:
+    choice = choose_frames(
+        image.layout, image.axes, image.shape, image.channels, along=along, at=at, channel=channel
+    )
+    held = dict(choice.held)
+    keep = "YXC" if choice.channels else "YX"
+    left = [letter for letter in image.axes if letter in keep]
+    order = [left.index(letter) for letter in keep]
 
     def read(i: int) -> Array:
-        try:
-            with complaints():
-                if len(pages) != shape[0]:
-                    whole[:] = whole or [np.asarray(series.asarray()).reshape(shape)]
-                    return np.array(whole[0][i])
-                page = pages[i]
-                if page is None:
-                    raise ValueError("the page is missing")
-                return np.asarray(page.asarray()).reshape(shape[1:])
-        except Exception as error:  # decoders raise what they like: zlib.error, struct.error, TiffFileError
-            raise unreadable(path, error, f" at frame {i}, page {i} of {len(pages)}") from error
+        places = (
+            slice(None) if letter in keep else i if letter == choice.along else held[letter]
+            for letter in image.axes
+        )
+        return image.array[tuple(places)].transpose(order)
 
-    return Frames(path.name, shape, series.dtype, read, tiff.close)
-
-
-def _contiguous(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> Frames:
-    """Map uncompressed pixels that lie in one piece, whatever the pages say."""
-    needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if path.stat().st_size < needed:
-        raise unreadable(path, ValueError(f"{needed} bytes are promised, {path.stat().st_size} are there"))
-    mapped = np.memmap(path, dtype, "r", offset, shape)
-    # A copy, so that a frame outlives the file that it came from.
-    return Frames(path.name, shape, dtype, lambda i: np.array(mapped[i]))
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key under which frame2 comes before frame10."""
-    parts = re.findall(r"\d+|\D+", path.name.lower())
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
-
-
-def _open_folder(folder: Path) -> Frames:
-    known = (*TIFF, *PICTURE)
-    visible = (file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file())
-    files = sorted((file for file in visible if file.suffix.lower() in known), key=_natural)
-    if not files:
-        raise StorageError(f"The folder {folder.name} holds no image: put {', '.join(known)} files there.")
-    layouts = []
-    for file in files:
-        with open_frames(file) as frames:
-            if len(frames) != 1:
-                raise ImageError(
-                    f"{file.name} in {folder.name} is a stack of {len(frames)} frames: open it by itself."
-                )
-            layouts.append((frames.shape[1:], frames.dtype))
-        if layouts[-1] != layouts[0]:
-            raise ImageError(
-                f"{file.name} is {layouts[-1][0]} {layouts[-1][1]}, but {files[0].name} is {layouts[0][0]} "
-                f"{layouts[0][1]}: all images of the folder {folder.name} need the same size and dtype."
-            )
-
-    def read(i: int) -> Array:
-        with open_frames(files[i]) as frames:
-            return frames[0]
-
-    return Frames(folder.name, (len(files), *layouts[0][0]), layouts[0][1], read)
+    count = image.size(choice.along) if choice.along else 1
+    shape = (count, *(image.size(letter) for letter in keep))
+    return Frames(image.name, shape, image.dtype, read, close)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import secrets
 import zlib
@@ -17,6 +15,8 @@ import tifffile
 
 from napari_sam2.errors import ImageError, StorageError
 from napari_sam2.io.frames import TIFF, open_frames
+from napari_sam2.io.output import check_file, failure
+from napari_sam2.io.provenance import plain
 
 Array = npt.NDArray[Any]
 
@@ -142,7 +142,7 @@ class LabelWriter:
             finally:
                 partial.unlink(missing_ok=True)
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(self.path, error) from error
         self.discard()
 
     def discard(self) -> None:
@@ -192,38 +192,10 @@ class LabelWriter:
             return {}
         if self.path.suffix.lower() == ".npy":
             raise StorageError(f"{self.path.name} cannot hold provenance: write .tif, or leave it out.")
-        try:
-            return {"provenance": json.loads(json.dumps(dict(provenance), allow_nan=False))}
-        except (TypeError, ValueError) as error:
-            raise StorageError(
-                f"The provenance cannot be stored as JSON ({error}): give text, numbers, lists and dicts."
-            ) from error
+        return {"provenance": plain(provenance)}
 
     def _check_place(self) -> None:
-        folder = self.path.parent
-        if not folder.is_dir():
-            raise StorageError(f"The folder {folder} does not exist: make it, or choose another.")
-        if self.path.is_dir():
-            raise StorageError(f"{self.path} is a folder: choose another name for the labels.")
-        if self.path.exists() and not self.overwrite:
-            raise StorageError(
-                f"{self.path} exists already: choose another name, or pass overwrite=True "
-                "(--overwrite on the command line)."
-            )
-        if not os.access(folder, os.W_OK):
-            raise self._failure(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-
-    def _failure(self, error: OSError) -> StorageError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return StorageError(
-                f"The disk is full: {self.path.name} was not written, and nothing was left behind. "
-                f"Free some space in {self.path.parent}, or choose another folder."
-            )
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return StorageError(
-                f"{self.path.parent} cannot be written to (read-only): choose another folder."
-            )
-        return StorageError(f"{self.path.name} was not written ({error}): check the disk and try again.")
+        check_file(self.path, self.overwrite)
 
 
 def read_labels(path: str | Path) -> Array:

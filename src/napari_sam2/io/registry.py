@@ -1,8 +1,9 @@
 """The named checkpoints: where they are published, and where they are kept.
 
-The publisher gives no checksums. So the SHA-256 of what came is recorded beside the file when it is first
+The publishers give no checksums. So the SHA-256 of what came is recorded beside the file when it is first
 complete, and checked on every later use: this tells a file that changed on the disk, not one that was wrong
-from the start (against which stand the secure connection, the announced size and the strict check of shapes).
+from the start (against which stand the secure connection, the announced size and the strict check of shapes;
+for SAM's three files also the SHA-256 that others have recorded).
 """
 
 from __future__ import annotations
@@ -21,18 +22,27 @@ EMBEDDED = "nano"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A published weights file: its name here, and its address."""
+    """A published weights file: its name here, its address, and its SHA-256 where that is known."""
 
     name: str
     url: str
+    sha256: str | None = None
 
     @property
     def file_name(self) -> str:
-        """The name of the file in the cache."""
-        return f"{self.name}.pt"
+        """The name of the file, at its publisher's and in the cache."""
+        return self.url.rpartition("/")[2]
 
 
 _BASE = "https://dl.fbaipublicfiles.com/segment_anything_2"
+_SAM1_BASE = "https://dl.fbaipublicfiles.com/segment_anything"
+
+# Not from the publisher, but recorded alike by several independent projects.
+_SAM1 = {
+    "sam_vit_b": ("01ec64", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
+    "sam_vit_l": ("0b3195", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),
+    "sam_vit_h": ("4b8939", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),
+}
 
 CHECKPOINTS: dict[str, Checkpoint] = {
     f"{release}_hiera_{size}": Checkpoint(
@@ -40,6 +50,9 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     )
     for release, folder in (("sam2", "072824"), ("sam2.1", "092824"))
     for size in ("tiny", "small", "base_plus", "large")
+} | {
+    name: Checkpoint(name, f"{_SAM1_BASE}/{name}_{suffix}.pth", sha256)
+    for name, (suffix, sha256) in _SAM1.items()
 }
 
 
@@ -53,6 +66,11 @@ def cache_folder() -> Path:
     import pooch
 
     return Path(os.environ.get("NAPARI_SAM2_CACHE") or pooch.os_cache("napari-sam2")).expanduser()
+
+
+def embedding_folder() -> Path:
+    """Return the folder in which sessions may keep encoded frames: in that of the checkpoints."""
+    return cache_folder() / "embeddings"
 
 
 def cached(folder: Path | None = None) -> tuple[str, ...]:
@@ -96,7 +114,7 @@ def fetch(
     folder
         Where the file is kept; `cache_folder` by default.
     base
-        Address of a mirror: the file is fetched from ``<base>/<name>.pt`` instead of its public address.
+        Address of a mirror: the file is fetched from there, under its published name.
     progress
         Called after each piece that comes.
     attempts
@@ -123,15 +141,20 @@ def fetch(
                 f"{name!r} is not on this machine and {url} cannot be reached. Offline, put the file "
                 f"{entry.file_name} into {folder} by hand. Models that are here already: {there}."
             ) from error
-    _check_recorded(target)
+    _check_recorded(target, entry.sha256)
     return target
 
 
-def _check_recorded(path: Path) -> None:
-    """Compare the file with the SHA-256 recorded beside it; record it where there is none yet."""
+def _check_recorded(path: Path, published: str | None) -> None:
+    """Compare the file with the known SHA-256, or with that recorded beside it; record it the first time."""
     record = path.with_name(f"{path.name}.sha256")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
+    if published not in (None, found):
+        raise CheckpointError(
+            f"{path} is not the published file (its SHA-256 is {found}, not {published}). Delete it to fetch "
+            "it anew, or give a file of your own by its path."
+        )
     if not record.is_file():
         try:
             record.write_text(f"{found}  {path.name}\n")

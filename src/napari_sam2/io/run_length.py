@@ -1,4 +1,4 @@
-"""COCO's compressed run-length code of a mask, as SA-V stores it."""
+"""COCO's compressed run-length code of a mask, as SA-V stores it, too."""
 
 from __future__ import annotations
 
@@ -46,6 +46,29 @@ def decode_mask(code: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
         )
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(width, height).T
+
+
+def encode_mask(mask: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return the code of a mask, bool (H, W), with ``counts`` as COCO's text; `decode_mask` undoes it."""
+    flat = np.asarray(mask, dtype=bool).T.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    start = [0] if flat.size and flat[0] else []
+    runs = np.diff(np.concatenate((start, edges, [flat.size])).astype(np.int64), prepend=0).tolist()
+    return {"size": [int(side) for side in mask.shape], "counts": _pack(runs)}
+
+
+def _pack(runs: list[int]) -> str:
+    text = bytearray()
+    for i, run in enumerate(runs):
+        value = run - runs[i - 2] if i > 2 else run
+        more = True
+        while more:
+            piece = value & 0x1F
+            value >>= 5
+            # The last character's highest bit is the sign of all.
+            more = value != -1 if piece & 0x10 else value != 0
+            text.append((piece | 0x20 if more else piece) + 48)
+    return text.decode("ascii")
 
 
 def _unpack(text: str | bytes) -> list[int]:
