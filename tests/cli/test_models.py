@@ -22,11 +22,12 @@ def test_list(arguments: list[str], cache: Path) -> None:
     result = run(app, arguments)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 13
     assert lines[0].split(maxsplit=1) == ["nano", "comes with the package"]
     assert lines[1].split(maxsplit=1) == ["sam2_hiera_tiny", "on this machine"]
     assert lines[8].split() == ["sam2.1_hiera_large", registry.CHECKPOINTS["sam2.1_hiera_large"].url]
-    assert str(cache) in lines[9]
+    assert lines[11].split() == ["sam_vit_h", registry.CHECKPOINTS["sam_vit_h"].url]
+    assert str(cache) in lines[12]
 
 
 def test_download_of_what_is_here_says_where(cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,6 @@ def test_a_file_that_is_not_the_published_one(tmp_path: Path) -> None:
 
 
 def test_the_published_file_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import hashlib
-
     content = b"weights"
     entry = Checkpoint("sam_vit_b", "http://127.0.0.1:9/a.pth", hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(registry.CHECKPOINTS, "sam_vit_b", entry)

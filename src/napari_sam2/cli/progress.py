@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_sam2.model.families import ImageModel
     from napari_sam2.model.sam2 import SAM2
 
 
@@ -40,7 +41,14 @@ class DownloadBar:
 
 
 def load(name: str, device: str | None) -> SAM2:
-    """Load a model, showing the download where there is one."""
+    """Load a model that can follow objects, showing the download where there is one."""
+    from napari_sam2.model.families import tracking
+
+    return tracking(load_for_images(name, device))
+
+
+def load_for_images(name: str, device: str | None) -> ImageModel:
+    """Load a model of any family, showing the download where there is one."""
     from napari_sam2.io.checkpoints import load_model
 
     with DownloadBar(name) as bar:

@@ -17,7 +17,7 @@ from napari_sam2.cli.arguments import (
     in_a_sentence,
     provenance,
 )
-from napari_sam2.cli.progress import load
+from napari_sam2.cli.progress import load_for_images
 from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.prompts import PromptSet
 
@@ -65,7 +65,7 @@ def segment(
     height, width = pixels.shape[:2]
     notes = {"command": "segment", "model": model, "prompts": [repr(prompt) for prompt in prompts]}
     with LabelWriter(output, (1, height, width), overwrite, provenance=provenance(output, notes)) as writer:
-        predictor = FocusPredictor(load(model, device))
+        predictor = FocusPredictor(load_for_images(model, device))
         predictor.set_image(pixels)
         writer[0] = label_image(predictor, prompts, (height, width))
     typer.echo(f"{output}: {len(prompts)} object{'s' * (len(prompts) != 1)}, {height} x {width} pixels")

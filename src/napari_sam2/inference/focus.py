@@ -20,7 +20,7 @@ from napari_sam2.inference import pixels
 from napari_sam2.inference.image_predictor import ImagePredictor
 from napari_sam2.inference.policy import MaskPolicy
 from napari_sam2.inference.postprocess import drop_strays
-from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.families import ImageModel
 from napari_sam2.prompts import Box, Click, PromptSet
 
 _LADDER = (1.0, 1.5, 2.0, 3.0, 4.0)
@@ -73,14 +73,14 @@ class FocusPredictor:
     Parameters
     ----------
     model
-        The network; it is not changed.
+        The network, of any family; it is not changed.
     policy
-        How one prompt becomes one mask.
+        How one prompt becomes one mask; by default `MaskPolicy.for_model`.
     """
 
-    def __init__(self, model: SAM2, policy: MaskPolicy | None = None) -> None:
+    def __init__(self, model: ImageModel, policy: MaskPolicy | None = None) -> None:
         self.model = model
-        self.policy = policy or MaskPolicy()
+        self.policy = policy or MaskPolicy.for_model(model.capabilities)
         self._image: np.ndarray[Any, Any] | None = None
         self._intensity: IntensityMap | None = None
         self._whole = IntensityMap.identity()
@@ -152,7 +152,7 @@ class FocusPredictor:
         best = view.predict(clicks, box, mask_logits=logits, multimask=ambiguous).best()
         if any(click.positive for click in clicks):
             # A piece on a neighbour that looks alike is not what was clicked.
-            wanted = pixels.clicked_cells(clicks, window.shape, best.logits.shape[-2:])
+            wanted = pixels.clicked_cells(clicks, window.shape, best.logits.shape[-2:], best.fit)
             best = replace(best, logits=drop_strays(best.logits, wanted[None]))
         assert self._image is not None
         mask = np.zeros(self._image.shape[:2], dtype=bool)

@@ -14,7 +14,7 @@ from napari_sam2.errors import PromptError
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference import pixels
 from napari_sam2.inference.policy import MaskPolicy
-from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.families import ImageModel
 from napari_sam2.model.values import ImageEmbedding, MaskPrediction
 from napari_sam2.prompts import Box, Click, PromptSet
 
@@ -25,14 +25,14 @@ class ImagePredictor:
     Parameters
     ----------
     model
-        The network; it is not changed.
+        The network, of any family; it is not changed.
     policy
-        How one prompt becomes one mask.
+        How one prompt becomes one mask; by default `MaskPolicy.for_model`.
     """
 
-    def __init__(self, model: SAM2, policy: MaskPolicy | None = None) -> None:
+    def __init__(self, model: ImageModel, policy: MaskPolicy | None = None) -> None:
         self.model = model
-        self.policy = policy or MaskPolicy()
+        self.policy = policy or MaskPolicy.for_model(model.capabilities)
         self.shape: tuple[int, int] = (0, 0)
         self._embedding: ImageEmbedding | None = None
         self._features: Tensor | None = None
@@ -56,7 +56,8 @@ class ImagePredictor:
         """
         image = pixels.checked_image(image)
         intensity = intensity or IntensityMap.for_frames(image[None])
-        x = pixels.to_model_pixels(intensity(image), self.model.config.image_size, self.model.device)
+        size, fit = self.model.config.image_size, self.model.capabilities.fit
+        x = pixels.to_model_pixels(intensity(image), size, self.model.device, fit)
         self._embedding = self.model.encode(x)
         self._features = self.model.recall(self._embedding, None)
         self.shape = (image.shape[0], image.shape[1])
@@ -109,11 +110,12 @@ class ImagePredictor:
             raise PromptError(
                 f"There are {len(prompts)} prompts, but {len(mask_logits)} masks to start from."
             )
-        rows = [pixels.to_model_points(p, self.shape, self.model.config.image_size) for p in prompts]
-        # Padding to one length would change what the shorter prompts give.
-        alike: dict[int, list[int]] = {}
+        size, fit = self.model.config.image_size, self.model.capabilities.fit
+        rows = [pixels.to_model_points(p, self.shape, size, fit) for p in prompts]
+        # Padding to one length would change what the shorter prompts give; so does a box, to SAM.
+        alike: dict[tuple[int, bool], list[int]] = {}
         for index, (points, _) in enumerate(rows):
-            alike.setdefault(points.shape[1], []).append(index)
+            alike.setdefault((points.shape[1], prompts[index].box is None), []).append(index)
         parts = []
         for chosen in alike.values():
             points = torch.cat([rows[index][0] for index in chosen])
@@ -151,7 +153,8 @@ class ImagePredictor:
                 f"Mask logits have the shape (b, 1, h, w), got {tuple(logits.shape)}: take the `best()` "
                 "of several alternatives."
             )
-        return logits.to(self.model.device).clamp(-32.0, 32.0)
+        limit = self.model.capabilities.mask_limit
+        return logits.to(self.model.device).clamp(-limit, limit)
 
     def _rough(self, mask: np.ndarray[Any, Any]) -> Tensor:
         mask = np.asarray(mask) > 0
@@ -159,8 +162,9 @@ class ImagePredictor:
             raise PromptError(f"The mask has the shape {mask.shape}, but the image is {self.shape}.")
         if not mask.any(axis=(-2, -1)).all():
             raise PromptError("The mask is empty: mark at least one pixel of the object.")
-        size = self.model.config.image_size
-        return torch.cat([20.0 * pixels.to_model_mask(m, size) - 10.0 for m in mask.reshape(-1, *self.shape)])
+        size, able = self.model.config.image_size, self.model.capabilities
+        inside = [pixels.to_model_mask(m, size, able.fit) for m in mask.reshape(-1, *self.shape)]
+        return able.mask_logit * (2 * torch.cat(inside) - 1)
 
 
 def _in_order(parts: list[MaskPrediction], order: Tensor) -> MaskPrediction:
@@ -170,6 +174,7 @@ def _in_order(parts: list[MaskPrediction], order: Tensor) -> MaskPrediction:
         torch.cat([part.object_score for part in parts])[order],
         torch.cat([part.pointer for part in parts])[order],
         parts[0].image_shape,
+        parts[0].fit,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from napari_sam2.errors import Sam2Error
+from napari_sam2.model.capabilities import Capabilities
 from napari_sam2.model.values import StabilityFallback
 
 
@@ -24,6 +25,11 @@ class MaskPolicy:
     dynamic_multimask_via_stability: bool = True
     dynamic_multimask_stability_delta: float = 0.05
     dynamic_multimask_stability_thresh: float = 0.98
+
+    @classmethod
+    def for_model(cls, capabilities: Capabilities) -> MaskPolicy:
+        """Return what users of a network need: SAM was not made to replace its single mask."""
+        return cls(dynamic_multimask_via_stability=capabilities.falls_back)
 
     @property
     def fallback(self) -> StabilityFallback | None:
@@ -78,6 +84,15 @@ class TrackingPolicy:
         Pieces of a mask that touch neither the object's mask on the frame before nor a positive click are
         taken away, out of the memory too: what lies apart is another object that looks alike. Where no piece
         touches, all stay. A mask from a box alone or a painted one is left as it is.
+    contiguous_within
+        For the slices of a stack: a body hangs together, and once it has ended it does not come back. A tracked
+        mask that touches none of the object's masks on so many frames before is not taken, and an object that
+        was not found on so many frames in a row is not looked for any more. 0: it may jump and come back.
+        Needs `drop_strays`.
+    fades_below
+        For the slices of a stack, too: a tracked object is not there where its object score, a logit, is below
+        this share of the highest one on the tracked frames whose pointers are looked at. Where a body ends a
+        small network grows doubtful, but rarely says so. 0: the sign of the score alone decides.
     memory_dtype
         Number format of remembered maps; the reference stores bfloat16.
     state_bytes
@@ -106,6 +121,8 @@ class TrackingPolicy:
     recall_own_frame: bool = False
     forget_cleared: bool = True
     drop_strays: bool = True
+    contiguous_within: int = 0
+    fades_below: float = 0.0
     memory_dtype: str = "bfloat16"
     state_bytes: int = 512 * 2**20
     embedding_bytes: int = 256 * 2**20
@@ -118,8 +135,19 @@ class TrackingPolicy:
         for name in ("memory_temporal_stride_for_eval", "max_obj_ptrs_in_encoder", "objects_at_once"):
             if getattr(self, name) < 1:
                 raise Sam2Error(f"{name} is 1 or more, got {getattr(self, name)}.")
+        if self.contiguous_within < 0:
+            raise Sam2Error(f"contiguous_within is 0 for never, or 1 and more, got {self.contiguous_within}.")
+        if self.contiguous_within and not self.drop_strays:
+            raise Sam2Error("contiguous_within goes further than drop_strays: switch that on, too.")
+        if not 0 <= self.fades_below <= 1:
+            raise Sam2Error(f"fades_below is a share from 0 to 1, got {self.fades_below}.")
         if self.memory_dtype not in ("float32", "float16", "bfloat16"):
             raise Sam2Error(f"memory_dtype is float32, float16 or bfloat16, got {self.memory_dtype!r}.")
+
+    @classmethod
+    def for_stacks(cls, **switches: Any) -> TrackingPolicy:
+        """Return what serves the slices of a stack: bodies hang together and end; other fields by name."""
+        return replace(cls(contiguous_within=2, fades_below=0.65), **switches)
 
     @classmethod
     def reference(cls, **switches: Any) -> TrackingPolicy:

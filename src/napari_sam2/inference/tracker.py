@@ -20,7 +20,7 @@ from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.postprocess import separate
 from napari_sam2.inference.records import RecordStore
 from napari_sam2.inference.track_state import ObjectTrack, TrackState
-from napari_sam2.model.sam2 import SAM2
+from napari_sam2.model.families import ImageModel, tracking
 from napari_sam2.model.values import NO_OBJECT
 from napari_sam2.prompts import Box, Click, Direction, FrameIndex, MaskPrompt, ObjectId, PromptSet
 
@@ -34,12 +34,17 @@ class VideoTracker:
         The network; it is not changed.
     policy
         Thresholds and switches.
+
+    Raises
+    ------
+    CheckpointError
+        If the network only segments single images (SAM); `SliceBySlice` carries its masks through a stack.
     """
 
-    def __init__(self, model: SAM2, policy: TrackingPolicy | None = None) -> None:
-        self.model = model
+    def __init__(self, model: ImageModel, policy: TrackingPolicy | None = None) -> None:
+        self.model = tracking(model)
         self.policy = policy or TrackingPolicy()
-        self._frame_step = FrameStep(model, self.policy)
+        self._frame_step = FrameStep(self.model, self.policy)
         self._heap = HeapTrim(trim=find_trim())
 
     def start(self, frames: FrameSource, intensity: IntensityMap | None = None) -> TrackState:
@@ -278,7 +283,9 @@ class VideoTracker:
             if self._waits(track, frame, direction, own):
                 continue
             seen.append((object_id, track))
-            if frame not in track.bank.prompted:
+            if self._ended(track, frame, direction):
+                state.drop(track.bank.tracked, frame)
+            elif frame not in track.bank.prompted:
                 selection = self._frame_step.select(state, track, frame, direction)
                 groups.setdefault(selection.layout, []).append((track, selection))
         for members in groups.values():
@@ -299,6 +306,16 @@ class VideoTracker:
         if own and direction is Direction.BACKWARD:
             return track.anchor is not None and frame > track.anchor
         return not track.reaches(frame, direction)
+
+    def _ended(self, track: ObjectTrack, frame: FrameIndex, direction: Direction) -> bool:
+        """Whether the object was missed on so many frames in a row that it is not looked for any more."""
+        reach = self.policy.contiguous_within
+        if not reach or frame in track.bank.prompted:
+            return False
+        behind = [frame - k * direction.step for k in range(1, reach + 1)]
+        missed = [at in track.passed and at not in track.bank.prompted for at in behind]
+        found = [at in track.masklet.masks and track.masklet.masks[at].area for at in behind]
+        return all(missed) and not any(found)
 
     @torch.inference_mode()
     def result(self, state: TrackState, frame: FrameIndex, prompted: bool | None = None) -> FrameResult:

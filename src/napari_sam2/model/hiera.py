@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_sam2.model.config import HieraConfig
-from napari_sam2.model.layers import MLP, DropPath
+from napari_sam2.model.layers import MLP, DropPath, from_windows, into_windows
 from napari_sam2.model.ops import attend
 from napari_sam2.model.stem import make_stem
 
@@ -91,11 +91,11 @@ class HieraBlock(nn.Module):
             shortcut = _halve(self.proj(y))
         height, width = shortcut.shape[1:3]
         if self.window:
-            y, padded = _into_windows(y, self.window)
+            y, padded = into_windows(y, self.window)
             y = self.attn(y)
             pooling = 2 if self.pools else 1
             grid = (padded[0] // pooling, padded[1] // pooling)
-            y = _from_windows(y, self.window // pooling, grid)[:, :height, :width]
+            y = from_windows(y, self.window // pooling, grid)[:, :height, :width]
         else:
             y = self.attn(y)
         x = shortcut + self.drop_path(y)
@@ -129,23 +129,3 @@ class PooledAttention(nn.Module):
 
 def _halve(x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h//2 w//2 c"]:
     return F.max_pool2d(x.permute(0, 3, 1, 2), kernel_size=2).permute(0, 2, 3, 1)
-
-
-def _into_windows(
-    x: Float[Tensor, "b h w c"], size: int
-) -> tuple[Float[Tensor, "n {size} {size} c"], tuple[int, int]]:
-    batch, height, width, channels = x.shape
-    down, right = -height % size, -width % size
-    if down or right:
-        x = F.pad(x, (0, 0, 0, right, 0, down))
-    rows, columns = (height + down) // size, (width + right) // size
-    x = x.view(batch, rows, size, columns, size, channels).transpose(2, 3)
-    return x.reshape(-1, size, size, channels), (height + down, width + right)
-
-
-def _from_windows(
-    windows: Float[Tensor, "n s s c"], size: int, grid: tuple[int, int]
-) -> Float[Tensor, "b {grid[0]} {grid[1]} c"]:
-    rows, columns = grid[0] // size, grid[1] // size
-    x = windows.view(-1, rows, columns, size, size, windows.shape[-1]).transpose(2, 3)
-    return x.reshape(-1, grid[0], grid[1], windows.shape[-1])

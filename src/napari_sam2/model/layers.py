@@ -61,3 +61,28 @@ class DropPath(nn.Module):
         keep = 1 - self.rate
         mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
         return x * mask / keep
+
+
+def into_windows(
+    x: Float[Tensor, "b h w c"], size: int
+) -> tuple[Float[Tensor, "n {size} {size} c"], tuple[int, int]]:
+    """Cut maps into square windows, filled up with zeros on the right and at the bottom.
+
+    Returns windows (n, size, size, c), row by row and map by map, and the sides of the filled grid.
+    """
+    batch, height, width, channels = x.shape
+    down, right = -height % size, -width % size
+    if down or right:
+        x = F.pad(x, (0, 0, 0, right, 0, down))
+    rows, columns = (height + down) // size, (width + right) // size
+    x = x.view(batch, rows, size, columns, size, channels).transpose(2, 3)
+    return x.reshape(-1, size, size, channels), (height + down, width + right)
+
+
+def from_windows(
+    windows: Float[Tensor, "n s s c"], size: int, grid: tuple[int, int]
+) -> Float[Tensor, "b {grid[0]} {grid[1]} c"]:
+    """Put windows back together to maps of the sides `grid`."""
+    rows, columns = grid[0] // size, grid[1] // size
+    x = windows.view(-1, rows, columns, size, size, windows.shape[-1]).transpose(2, 3)
+    return x.reshape(-1, grid[0], grid[1], windows.shape[-1])

@@ -16,23 +16,35 @@ from napari_sam2.model.values import ImageEmbedding, PromptTokens, StabilityFall
 
 @dataclass(frozen=True, slots=True)
 class DecodedMasks:
-    """Logits (b, m, h, w), predicted IoU (b, m), tokens (b, m or 1, c) and object score (b, 1)."""
+    """Logits (b, m, h, w), predicted IoU (b, m), tokens (b, m or 1, c) and object score (b, 1 or 0)."""
 
     logits: Float[Tensor, "b m h w"]
     iou: Float[Tensor, "b m"]
     tokens: Float[Tensor, "b _ c"]
-    object_score: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"] | Float[Tensor, "b 0"]
 
 
 class MaskDecoder(nn.Module):
-    """Predict one mask and three alternatives for every prompt."""
+    """Predict one mask and three alternatives for every prompt.
 
-    def __init__(self, width: int) -> None:
+    Parameters
+    ----------
+    width, heads, hidden, iou_hidden
+        Channels, heads of the attention, and hidden channels of the transformer and of the IoU's head.
+    video
+        With what SAM 2 added to SAM: the object score, the two finer maps, and an IoU kept within 0 and 1.
+    """
+
+    def __init__(
+        self, width: int, heads: int = 8, hidden: int = 2048, iou_hidden: int = 256, video: bool = True
+    ) -> None:
         super().__init__()
-        self.transformer = TwoWayTransformer(width)
+        self.video = video
+        self.transformer = TwoWayTransformer(width, heads, hidden)
         self.iou_token = nn.Embedding(1, width)
         self.mask_tokens = nn.Embedding(4, width)
-        self.obj_score_token = nn.Embedding(1, width)
+        if video:
+            self.obj_score_token = nn.Embedding(1, width)
         self.output_upscaling = nn.Sequential(
             nn.ConvTranspose2d(width, width // 4, kernel_size=2, stride=2),
             LayerNorm2d(width // 4),
@@ -40,13 +52,15 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
+        if video:
+            self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
+            self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(width, width, width // 8, depth=3) for _ in range(4)
         )
-        self.iou_prediction_head = MLP(width, 256, 4, depth=3)
-        self.pred_obj_score_head = MLP(width, width, 1, depth=3)
+        self.iou_prediction_head = MLP(width, iou_hidden, 4, depth=3)
+        if video:
+            self.pred_obj_score_head = MLP(width, width, 1, depth=3)
 
     def forward(
         self,
@@ -64,7 +78,7 @@ class MaskDecoder(nn.Module):
         features
             (b or 1, c, h, w): what the tokens look at; conditioned on memory or not.
         embedding
-            Gives the two finer maps, (b or 1, ...).
+            Gives the two finer maps, (b or 1, ...), where the network uses them.
         position
             (1, c, h, w) code of every cell.
         prompt
@@ -74,7 +88,9 @@ class MaskDecoder(nn.Module):
         fallback
             When the single mask may be replaced by the best alternative; None for never.
         """
-        own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
+        own = torch.cat((self.iou_token.weight, self.mask_tokens.weight))
+        if self.video:
+            own = torch.cat((self.obj_score_token.weight, own))
         batch = max(len(prompt.sparse), len(features), len(prompt.dense))
         sparse = prompt.sparse.expand(batch, -1, -1)
         tokens = torch.cat((own.expand(batch, -1, -1), sparse), dim=1)
@@ -83,10 +99,14 @@ class MaskDecoder(nn.Module):
         tokens, image = self.transformer(
             tokens, source.flatten(2).transpose(1, 2), position.flatten(2).transpose(1, 2)
         )
-        mask_tokens = tokens[:, 2:6]
+        score_tokens, iou_tokens, mask_tokens, _ = tokens.tensor_split(
+            (len(own) - 5, len(own) - 4, len(own)), 1
+        )
         logits = self._masks(image.transpose(1, 2).unflatten(2, (height, width)), embedding, mask_tokens)
-        iou = self.iou_prediction_head(tokens[:, 1]).sigmoid()
-        object_score = self.pred_obj_score_head(tokens[:, 0])
+        iou = self.iou_prediction_head(iou_tokens[:, 0])
+        object_score = iou[:, :0]
+        if self.video:
+            iou, object_score = iou.sigmoid(), self.pred_obj_score_head(score_tokens[:, 0])
         if multimask:
             return DecodedMasks(logits[:, 1:], iou[:, 1:], mask_tokens[:, 1:], object_score)
         single, single_iou = logits[:, :1], iou[:, :1]
@@ -103,8 +123,10 @@ class MaskDecoder(nn.Module):
         self, image: Float[Tensor, "b c h w"], embedding: ImageEmbedding, mask_tokens: Float[Tensor, "b 4 c"]
     ) -> Float[Tensor, "b 4 4*h 4*w"]:
         first, norm, _, second, _ = self.output_upscaling
-        x = F.gelu(norm(first(image) + embedding.middle))
-        x = F.gelu(second(x) + embedding.fine)
+        x = first(image)
+        x = F.gelu(norm(x + embedding.middle if self.video else x))
+        x = second(x)
+        x = F.gelu(x + embedding.fine if self.video else x)
         weights = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )

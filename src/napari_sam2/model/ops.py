@@ -9,6 +9,9 @@ from torch import Tensor
 
 from napari_sam2_kernels.attention import narrow_attention
 
+_SCORES = 2**25
+"""Scores whose position terms are written out at once: 128 MB of float32, of several GB for a large map."""
+
 
 def attend(
     query: Float[Tensor, "#b heads n c"],
@@ -39,3 +42,43 @@ def attend(
         # The backward pass of torch's fused attention takes several times this on a CPU.
         return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1) @ value
     return F.scaled_dot_product_attention(query, key, value)
+
+
+def attend_relative(
+    query: Float[Tensor, "b heads n c"],
+    key: Float[Tensor, "b heads n c"],
+    value: Float[Tensor, "b heads n c"],
+    rows: Float[Tensor, "h h c"],
+    columns: Float[Tensor, "w w c"],
+) -> Float[Tensor, "b heads n c"]:
+    """Attention over a map of n = h w tokens, with decomposed relative positions (MViTv2, equation 3).
+
+    A score is query . key / sqrt(c) + query . rows[i, a] + query . columns[j, b] for a query at (i, j) and a
+    key at (a, b); the position terms are not divided.
+
+    Parameters
+    ----------
+    query, key, value
+        (b, heads, h w, c), row by row.
+    rows
+        (h, h, c): for the row of the query and the row of the key.
+    columns
+        (w, w, c).
+
+    Returns
+    -------
+    Tensor
+        (b, heads, h w, c).
+    """
+    batch, heads, count, _ = query.shape
+    height, width = len(rows), len(columns)
+    step = max(1, _SCORES // (batch * heads * width * count))
+    parts = []
+    for part, own in zip(
+        query.unflatten(2, (height, width)).split(step, dim=2), rows.split(step), strict=True
+    ):
+        down = torch.einsum("bnhwc,hac->bnhwa", part, own)
+        across = torch.einsum("bnhwc,wac->bnhwa", part, columns)
+        bias = (down[..., :, None] + across[..., None, :]).flatten(4).flatten(2, 3)
+        parts.append(F.scaled_dot_product_attention(part.flatten(2, 3), key, value, attn_mask=bias))
+    return torch.cat(parts, dim=2)

@@ -7,9 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from napari_sam2.errors import PromptError
 from napari_sam2.model.config import ModelConfig
 from napari_sam2.model.layers import LayerNorm2d
 from napari_sam2.model.positions import FourierPosition
+from napari_sam2.model.sam1_config import Sam1Config
 from napari_sam2.model.values import PromptTokens
 
 PADDING, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
@@ -17,10 +19,19 @@ PADDING, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
 
 
 class PromptEncoder(nn.Module):
-    """Encode prompts given in pixels of the model's square input."""
+    """Encode prompts given in pixels of the model's square input.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Parameters
+    ----------
+    config
+        Gives width and sizes.
+    closes_boxes
+        Whether a "no point" token follows a box, too, as in SAM 2; in SAM it follows clicks alone.
+    """
+
+    def __init__(self, config: ModelConfig | Sam1Config, closes_boxes: bool = True) -> None:
         super().__init__()
+        self.closes_boxes = closes_boxes
         width = config.width
         self.image_size = config.image_size
         self.mask_size = config.mask_size
@@ -69,12 +80,19 @@ class PromptEncoder(nn.Module):
             mask = F.interpolate(mask, (self.mask_size, self.mask_size), mode="bilinear", antialias=True)
         return PromptTokens(sparse, self.mask_downscaling(mask.to(weight.dtype)))
 
-    def _points(self, points: Float[Tensor, "b p 2"], labels: Int[Tensor, "b p"]) -> Float[Tensor, "b p+1 c"]:
+    def _points(self, points: Float[Tensor, "b p 2"], labels: Int[Tensor, "b p"]) -> Float[Tensor, "b _ c"]:
         code = self.pe_layer((points.float() + 0.5) / self.image_size)
         table = torch.cat(list(self.point_embeddings.parameters()))
         sparse = code + table[labels.clamp(min=0)]
         nothing = self.not_a_point_embed.weight
         sparse = torch.where((labels == PADDING)[..., None], nothing, sparse)
-        # A "no point" token always closes the list.
+        boxed = (labels == BOX_START).any(dim=1)
+        if not self.closes_boxes and boxed.any():
+            if not boxed.all():
+                raise PromptError(
+                    "Prompts with a box and without one go to this network one after the other."
+                )
+            return sparse.to(nothing.dtype)
+        # A "no point" token closes the list.
         closed = torch.cat((sparse, nothing.expand(len(sparse), 1, -1).to(sparse.dtype)), dim=1)
         return closed.to(nothing.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from napari_sam2.model import weights
+from napari_sam2.model.capabilities import Capabilities
 from napari_sam2.model.config import ModelConfig
+from napari_sam2.model.fit import Fit
 from napari_sam2.model.image_encoder import ImageEncoder
 from napari_sam2.model.layers import MLP
 from napari_sam2.model.mask_decoder import MaskDecoder
@@ -36,6 +39,15 @@ class SAM2(nn.Module):
     config
         A row of the table in `config.py`, or what `ModelConfig.from_official` read.
     """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        tracks=True,
+        judges_presence=True,
+        falls_back=True,
+        fit=Fit.STRETCHED,
+        mask_logit=10.0,
+        mask_limit=32.0,
+    )
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

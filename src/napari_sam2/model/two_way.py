@@ -12,10 +12,10 @@ from napari_sam2.model.ops import attend
 class TwoWayTransformer(nn.Module):
     """Two layers, then a last look of the tokens at the image."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, heads: int = 8, hidden: int = 2048) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(TwoWayLayer(width, first=index == 0) for index in range(2))
-        self.final_attn_token_to_image = Attention(width, width // 2)
+        self.layers = nn.ModuleList(TwoWayLayer(width, heads, hidden, first=i == 0) for i in range(2))
+        self.final_attn_token_to_image = Attention(width, width // 2, heads)
         self.norm_final_attn = nn.LayerNorm(width)
 
     def forward(
@@ -35,17 +35,17 @@ class TwoWayTransformer(nn.Module):
 class TwoWayLayer(nn.Module):
     """Tokens among themselves, tokens to image, an MLP, image to tokens; norms come after."""
 
-    def __init__(self, width: int, first: bool) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, first: bool) -> None:
         super().__init__()
         self.first = first
-        self.self_attn = Attention(width, width)
+        self.self_attn = Attention(width, width, heads)
         self.norm1 = nn.LayerNorm(width)
-        self.cross_attn_token_to_image = Attention(width, width // 2)
+        self.cross_attn_token_to_image = Attention(width, width // 2, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = MLP(width, 2048, width, depth=2)
+        self.mlp = MLP(width, hidden, width, depth=2)
         self.norm3 = nn.LayerNorm(width)
         self.norm4 = nn.LayerNorm(width)
-        self.cross_attn_image_to_token = Attention(width, width // 2)
+        self.cross_attn_image_to_token = Attention(width, width // 2, heads)
 
     def forward(
         self,
@@ -68,10 +68,11 @@ class TwoWayLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention of eight heads, computed at `inner` channels."""
+    """Attention computed at `inner` channels."""
 
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, width: int, inner: int, heads: int) -> None:
         super().__init__()
+        self.heads = heads
         self.q_proj = nn.Linear(width, inner)
         self.k_proj = nn.Linear(width, inner)
         self.v_proj = nn.Linear(width, inner)
@@ -88,7 +89,7 @@ class Attention(nn.Module):
         self, query: Float[Tensor, "#b n c"], key: Float[Tensor, "#b m c"], value: Float[Tensor, "#b m c"]
     ) -> Float[Tensor, "b n c"]:
         q, k, v = (
-            proj(x).unflatten(-1, (8, -1)).transpose(1, 2)
+            proj(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for proj, x in ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))
         )
         out: Tensor = self.out_proj(attend(q, k, v).transpose(1, 2).flatten(2))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from napari_sam2.model.fit import Fit
 
 NO_OBJECT = -1024.0
 """Mask logit everywhere on a frame where the object is not in view."""
@@ -22,9 +23,9 @@ class ImageEmbedding:
     features
         (b, c, h, w), neither conditioned on memory nor marked as without memory.
     middle
-        (b, c / 4, 2 h, 2 w).
+        (b, c / 4, 2 h, 2 w); (b, 0, 0, 0) of a network of one scale (SAM).
     fine
-        (b, c / 8, 4 h, 4 w).
+        (b, c / 8, 4 h, 4 w), or (b, 0, 0, 0).
     """
 
     features: Float[Tensor, "b c h w"]
@@ -66,26 +67,34 @@ class MaskPrediction:
     logits
         (b, m, 4 h, 4 w): positive inside the object.
     iou
-        (b, m): predicted overlap with the true mask, 0 to 1.
+        (b, m): predicted overlap with the true mask, 0 to 1; SAM may leave that range.
     object_score
-        (b, 1): logit; positive where the object is in view.
+        (b, 1): logit; positive where the object is in view. (b, 0) of a network that does not judge it (SAM).
     pointer
         (b, m or 1, c): the object's summary for the memory, already replaced where it is not in view.
+        (b, 1, 0) of a network without memory.
     image_shape
         (H, W) of the image that the prompts belong to, where it is known.
+    fit
+        How that image lies in the square of the logits.
     """
 
     logits: Float[Tensor, "b m h w"]
     iou: Float[Tensor, "b m"]
-    object_score: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"] | Float[Tensor, "b 0"]
     pointer: Float[Tensor, "b _ c"]
     image_shape: tuple[int, int] | None = None
+    fit: Fit = Fit.STRETCHED
 
     def masks(self, threshold: float = 0.0) -> Bool[Tensor, "b m H W"]:
         """Return the masks at the image's size, bool (b, m, H, W)."""
+        return self.image_logits() > threshold
+
+    def image_logits(self) -> Float[Tensor, "b m H W"]:
+        """Return the logits at the image's size, (b, m, H, W)."""
         if self.image_shape is None:
             raise ValueError("This prediction does not know its image; use `logits`.")
-        return F.interpolate(self.logits, self.image_shape, mode="bilinear", align_corners=False) > threshold
+        return self.fit.to_image(self.logits, self.image_shape)
 
     def best(self) -> MaskPrediction:
         """Return the mask of highest predicted IoU of each prompt: m = 1."""
@@ -100,10 +109,13 @@ class MaskPrediction:
             self.object_score,
             pointer,
             self.image_shape,
+            self.fit,
         )
 
     def gated(self) -> MaskPrediction:
-        """Return the same with all logits at `NO_OBJECT` where the object is not in view."""
+        """Return the same with all logits at `NO_OBJECT` where the object is known to be out of view."""
+        if not self.object_score.shape[1]:
+            return self
         seen = (self.object_score > 0)[..., None, None]
         return replace(self, logits=torch.where(seen, self.logits.float(), NO_OBJECT))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from napari_sam2.errors import CheckpointError
 from napari_sam2.model.stem import EPS
+
+Naming = Callable[[str], str]
 
 # (the reference's, ours); everything else is called the same.
 _PREFIXES = (
@@ -32,14 +34,14 @@ def official_name(name: str) -> str:
     return name
 
 
-def to_official(model: nn.Module) -> dict[str, Tensor]:
+def to_official(model: nn.Module, naming: Naming = official_name) -> dict[str, Tensor]:
     """Return all tensors of `model` under the reference's names.
 
     The reference has no convolutional stem and cannot load one; its tensors have names of our own,
     ``image_encoder.trunk.patch_embed.layers.0.conv.weight``, ``...layers.0.norm.running_var``,
     ``...patch_embed.out.bias`` and so on.
     """
-    return {official_name(name): tensor for name, tensor in _tensors(model).items()}
+    return {naming(name): tensor for name, tensor in _tensors(model).items()}
 
 
 def fold_stem(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -69,15 +71,31 @@ def fold_stem(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return folded
 
 
-def load(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+def load(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    naming: Naming = official_name,
+    hint: str = "SAM 2.0 and 2.1 differ",
+) -> None:
     """Copy a state dict under the reference's names into `model`.
+
+    Parameters
+    ----------
+    model
+        The network.
+    state_dict
+        Every tensor of the network, and nothing else.
+    naming
+        The reference's name for one of our parameters.
+    hint
+        What the user may have mixed up.
 
     Raises
     ------
     CheckpointError
         Naming keys that are missing or unexpected, or whose shapes differ; the model is then unchanged.
     """
-    ours = {official_name(name): name for name in _tensors(model)}
+    ours = {naming(name): name for name in _tensors(model)}
     missing = [key for key in ours if key not in state_dict]
     unexpected = [key for key in state_dict if key not in ours]
     own = _tensors(model)
@@ -91,7 +109,7 @@ def load(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     if complaints:
         raise CheckpointError(
             f"These weights do not fit this network: {'; '.join(complaints)}. "
-            "Check that the configuration is the one they were trained with (SAM 2.0 and 2.1 differ)."
+            f"Check that the configuration is the one they were trained with ({hint})."
         )
     model.load_state_dict({name: state_dict[key] for key, name in ours.items()})
 
