@@ -19,3 +19,7 @@ class CheckpointError(Sam2Error):
 
 class StorageError(Sam2Error):
     """A file that cannot be read or written: missing, corrupt, in the way, or the disk is full."""
+
+
+class MemoryShortage(Sam2Error):
+    """A step that does not fit into memory, even with one object at a time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from napari_sam2.inference.track_state import ObjectTrack, TrackState
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import ImageEmbedding, MaskPrediction, MemorySlots
 from napari_sam2.prompts import Direction, FrameIndex, PromptSet
+
+# The object score of what was in view and has faded: as sure as a network is of what it does not see.
+NO_SCORE = -5.0
 
 
 class FrameStep:
@@ -49,12 +53,17 @@ class FrameStep:
             image = read_frame(state.frames, frame)
             if image.shape[:2] != state.shape:
                 raise ImageError(f"Frame {frame} has the shape {image.shape}, the first ones {state.shape}.")
-            try:
-                rgb = state.intensity(image)
-            except ImageError as error:
-                raise ImageError(f"Frame {frame} cannot be segmented. {error}") from error
-            size = self.model.config.image_size
-            embedding = self.model.encode(pixels.to_model_pixels(rgb, size, self.model.device))
+
+            def encode() -> ImageEmbedding:
+                try:
+                    rgb = state.intensity(image)
+                except ImageError as error:
+                    raise ImageError(f"Frame {frame} cannot be segmented. {error}") from error
+                size = self.model.config.image_size
+                return self.model.encode(pixels.to_model_pixels(rgb, size, self.model.device))
+
+            shelf = state.embeddings.shelf
+            embedding = encode() if shelf is None else shelf.embedding(image, encode).to(self.model.device)
             state.embeddings.put(frame, embedding)
         return embedding
 
@@ -119,13 +128,17 @@ class FrameStep:
         tokens = model.unprompted(len(tracks))
         multimask = self.policy.multimask(0, initial=False)
         decoded = model.decode(features, embedding, tokens, multimask, self.policy.mask.fallback)
-        found = decoded.best().gated()
+        found = decoded.best()
+        if self.policy.fades_below:
+            found = self._faded(state, tracks, selections, found)
+        found = found.gated()
         if self.policy.drop_strays:
             before = [
                 self._before(state, track, selection, frame)
                 for track, selection in zip(tracks, selections, strict=True)
             ]
-            found = replace(found, logits=drop_strays(found.logits, torch.stack(before)))
+            alone = self.policy.contiguous_within == 0
+            found = replace(found, logits=drop_strays(found.logits, torch.stack(before), alone))
         memory = model.memorize(embedding, found, binarize=False)
         found = self._filled(found)
         for row, track in enumerate(tracks):
@@ -166,11 +179,32 @@ class FrameStep:
     def _before(
         self, state: TrackState, track: ObjectTrack, selection: MemorySelection, frame: FrameIndex
     ) -> Tensor:
-        """The mask, (h, w) bool, on the nearest frame that is looked at."""
-        nearest = min(selection.maps, key=lambda slot: abs(slot.frame - frame))
+        """The mask, (h, w) bool, on the nearest frame that is looked at, or on all that the policy counts."""
         tables = {True: track.bank.prompted, False: track.bank.tracked}
-        key = tables[nearest.prompted][nearest.frame]
-        return state.records.prediction(key, torch.device("cpu")).logits[0, 0] > 0
+        slots = sorted(selection.maps, key=lambda slot: abs(slot.frame - frame))
+        near = [slot for slot in slots if abs(slot.frame - frame) <= self.policy.contiguous_within]
+        keys = [tables[slot.prompted][slot.frame] for slot in near or slots[:1]]
+        cpu = torch.device("cpu")
+        return torch.stack([state.records.prediction(key, cpu).logits[0, 0] > 0 for key in keys]).any(0)
+
+    def _faded(
+        self,
+        state: TrackState,
+        tracks: Sequence[ObjectTrack],
+        selections: Sequence[MemorySelection],
+        found: MaskPrediction,
+    ) -> MaskPrediction:
+        """Say of objects whose score has fallen far below what it was that they are not in view."""
+        score = found.object_score.clone()
+        for row, (track, selection) in enumerate(zip(tracks, selections, strict=True)):
+            # What lies behind the prompt was found going the other way.
+            prompt = min((p.step for p in selection.pointers if p.prompted and p.step > 0), default=inf)
+            own = [p.frame for p in selection.pointers if not p.prompted and p.step < prompt]
+            scores = (state.records.get(track.bank.tracked[at].pointer)[1] for at in own)
+            best = max(map(float, scores), default=0.0)
+            if score[row] < self.policy.fades_below * best:
+                score[row] = NO_SCORE
+        return replace(found, object_score=score)
 
     def _keep(self, state: TrackState, features: Tensor) -> int:
         return state.records.put(features.to(getattr(torch, self.policy.memory_dtype)))

@@ -142,6 +142,10 @@ def _divide(command: Divide, engine: Engine, draft: Draft) -> None:
         raise PromptError(f"A division has two or more different daughters, got {command.daughters}.")
     if daughters(document.divisions, mother):
         raise PromptError(f"Object {mother} divides already: undo that division first.")
+    if command.masks and len(command.masks) != len(command.daughters):
+        raise PromptError(
+            f"{len(command.masks)} masks came for {len(command.daughters)} daughters: one each."
+        )
     before = life(document.divisions, mother, len(engine.frames))
     if frame not in before[1:]:
         raise PromptError(
@@ -163,6 +167,8 @@ def _divide(command: Divide, engine: Engine, draft: Draft) -> None:
             engine.clear(draft, at, one)
         for at in [at for at in document.masks_of(one) if at not in frames]:
             draft.write(Place(Kind.MASK, one, at), None)
+    for daughter, runs in zip(command.daughters, command.masks, strict=False):
+        engine.prompt(draft, frame, daughter, PromptSet(mask=MaskPrompt(CodedMask(runs))), renew=True)
 
 
 def known_object(document: Document, object_id: ObjectId) -> SessionObject:

@@ -70,6 +70,8 @@ def command_from_json(code: Json) -> Command:
             parts[name] = Box(*value)
         elif name == "mask" and value is not None:
             parts[name] = runs_from_json(value)
+        elif name == "masks":
+            parts[name] = tuple(map(runs_from_json, value))
         elif name == "direction":
             parts[name] = Direction(value)
     command: Command = kind(**parts)

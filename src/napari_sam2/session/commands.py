@@ -96,11 +96,12 @@ class Propagate:
 
 @dataclass(frozen=True, slots=True)
 class Divide:
-    """A mother ends before `frame`, where her daughters begin."""
+    """A mother ends before `frame`, where her daughters begin, each with a painted mask if there are any."""
 
     frame: FrameIndex
     mother: ObjectId
     daughters: tuple[ObjectId, ...]
+    masks: tuple[RunLengths, ...] = ()
 
 
 Command = (

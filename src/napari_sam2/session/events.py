@@ -22,6 +22,8 @@ class SessionEvents(SignalGroup):
         (error): something went wrong that stops nothing, such as an autosave on a full disk.
     stopped
         (object, frame): the leak guard stopped following an object before a frame.
+    halved
+        (objects): memory ran out; from now on so many objects go through the network together.
     """
 
     labels_changed = Signal(int, Region)
@@ -29,3 +31,4 @@ class SessionEvents(SignalGroup):
     progress = Signal(int, int)
     failed = Signal(Exception)
     stopped = Signal(int, int)
+    halved = Signal(int)

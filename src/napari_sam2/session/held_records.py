@@ -42,6 +42,16 @@ class HeldRecords(RecordStore):
         self._made, self._dropped = set(), set()
         return notes
 
+    @property
+    def notes(self) -> RecordNotes:
+        """What was made and dropped since `take_notes`."""
+        return RecordNotes(frozenset(self._made), frozenset(self._dropped))
+
+    def back_to(self, notes: RecordNotes) -> None:
+        """Release what was made since `notes` were read, and bring back what was dropped."""
+        self.release(self._made - notes.made)
+        self._made, self._dropped = set(notes.made), set(notes.dropped)
+
     def release(self, keys: Iterable[int]) -> None:
         """Forget records for good."""
         for key in keys:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
 
 from napari_sam2.errors import StorageError
 from napari_sam2.imaging.intensity import IntensityMap
-from napari_sam2.io.labels import LabelWriter
+from napari_sam2.inference.embedding_store import EmbeddingStore
+from napari_sam2.io.export import export_results
+from napari_sam2.io.export_kind import ExportKind
+from napari_sam2.io.results import Results
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.session.autosave import Autosave, catch_up
 from napari_sam2.session.document import Document
+from napari_sam2.session.effort import Effort, EffortLog, write_csv
 from napari_sam2.session.events import SessionEvents
 from napari_sam2.session.guard import LeakGuard
 from napari_sam2.session.history import UNDO_BYTES, History
 from napari_sam2.session.image import ImageReference
 from napari_sam2.session.ledger import Ledger
+from napari_sam2.session.results import results_of
 from napari_sam2.session.saved_session import SavedSession
 from napari_sam2.session.setting import Setting
 from napari_sam2.session.step_note import StepNote
@@ -30,6 +37,7 @@ class KeptSession(SessionView):
     _setting: Setting
     _autosave: Autosave | None
     _saved_as: Path | None
+    _effort: EffortLog
 
     @property
     def image(self) -> ImageReference:
@@ -52,6 +60,16 @@ class KeptSession(SessionView):
         return self._setting.spacing
 
     @property
+    def axes(self) -> str | None:
+        """A letter for each axis of the image, if they were given."""
+        return self._setting.axes
+
+    @property
+    def at(self) -> Mapping[str, int]:
+        """Where the session stays along axes other than that of the frames."""
+        return MappingProxyType(self._setting.at)
+
+    @property
     def frame_axis(self) -> str:
         """T or Z: what frames follow each other along."""
         return self._setting.frame_axis
@@ -71,7 +89,7 @@ class KeptSession(SessionView):
         if self._autosave is not None and path.absolute() == self._autosave.path.absolute():
             self.autosave(path)  # file and journal belong together
         else:
-            self._setting.saved(self._document).write(path)
+            self._saved().write(path)
         self._saved_as = path.absolute()
         return path
 
@@ -84,6 +102,7 @@ class KeptSession(SessionView):
         *,
         device: str | torch.device | None = None,
         undo_bytes: int = UNDO_BYTES,
+        cache: str | Path | EmbeddingStore | None = None,
     ) -> Self:
         """Return the session of a file, or of an autosave with all that its journal adds.
 
@@ -98,7 +117,7 @@ class KeptSession(SessionView):
             The image, if it was an array in memory or has moved.
         model
             The network, if it was given as an object or its file has moved.
-        device, undo_bytes
+        device, undo_bytes, cache
             As for `Session`.
 
         Raises
@@ -114,7 +133,9 @@ class KeptSession(SessionView):
         saved = SavedSession.read(path)
         catch_up(saved, path)
         session = cls.__new__(cls)
-        session._begin(Setting.of(saved, frames, model, device), saved.document, undo_bytes)
+        setting = Setting.of(saved, frames, model, device)
+        setting.keep_embeddings(cache)
+        session._begin(setting, saved.document, undo_bytes, EffortLog(saved.effort))
         session._saved_as = path.absolute()
         return session
 
@@ -130,7 +151,7 @@ class KeptSession(SessionView):
             It cannot be written now.
         """
         self._stop_autosave()
-        self._autosave = Autosave(Path(path), lambda: self._setting.saved(self._document))
+        self._autosave = Autosave(Path(path), self._saved)
 
     def __enter__(self) -> Self:
         return self
@@ -148,19 +169,57 @@ class KeptSession(SessionView):
             self._autosave.close()
             self._autosave = None
 
-    def export(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the labels of all frames, (T, H, W), as `LabelWriter` does.
+    def results(self) -> Results:
+        """Return all that can be exported, as it is now: hidden objects are left out."""
+        path = self.image.path
+        image = {"image": None if path is None else path.name, "image_sha256": self.image.sha256}
+        return results_of(
+            self._document,
+            self.frames,
+            lambda: self.intensity,
+            self.frame_axis,
+            self.spacing,
+            {**self._setting.provenance(), **image},
+        )
+
+    def export(
+        self,
+        path: str | Path,
+        kind: ExportKind | str | None = None,
+        overwrite: bool = False,
+        on_frame: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Write what was found in a format that other tools read.
+
+        Parameters
+        ----------
+        path, kind, overwrite, on_frame
+            As for `export_results`: labels as .tif, .npy or .zarr, and other kinds by their name. A kind may
+            be given as text, as in ``kind="ctc"``.
+
+        Raises
+        ------
+        StorageError
+            The name does not say or does not fit the format, something is in the way, it cannot be written,
+            or the format cannot hold the results.
+        """
+        return export_results(self.results(), path, ExportKind.named(kind), overwrite, on_frame)
+
+    @property
+    def effort(self) -> tuple[Effort, ...]:
+        """What the user did for each object, in the order of their ids; empty where it is not counted."""
+        table = self._effort.table or {}
+        return tuple(table[number] for number in sorted(table))
+
+    def export_effort(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write what the user did for each object as CSV.
 
         Raises
         ------
         StorageError
             The file is in the way, or cannot be written.
         """
-        path = Path(path)
-        notes = None if path.suffix.lower() == ".npy" else self._setting.provenance()
-        with LabelWriter(path, (len(self), *self.shape), overwrite, provenance=notes) as writer:
-            for frame in range(len(self)):
-                writer[frame] = self.labels(frame)
+        write_csv(Path(path), self.effort, self.objects, overwrite)
 
     def script(self) -> str:
         """Return Python that does the same as this session so far."""
@@ -172,19 +231,26 @@ class KeptSession(SessionView):
         The image's file stays with this one.
         """
         session = type(self).__new__(type(self))
-        session._begin(self._setting, Document(), self._ledger.history.budget)
+        log = EffortLog(None if self._effort.table is None else {})
+        session._begin(self._setting, Document(), self._ledger.history.budget, log)
         return session
 
     def _note(self, note: StepNote) -> None:
         if self._autosave is not None:
             try:
-                self._autosave.note(note)
+                self._autosave.note(note, self._effort.news())
             except StorageError as error:
                 self._stop_autosave()
                 self.events.failed.emit(error)
 
-    def _begin(self, setting: Setting, document: Document, undo_bytes: int) -> None:
+    def _saved(self) -> SavedSession:
+        saved = self._setting.saved(self._document)
+        saved.effort = self._effort.table
+        return saved
+
+    def _begin(self, setting: Setting, document: Document, undo_bytes: int, effort: EffortLog) -> None:
         self._setting = setting
+        self._effort = effort
         self._autosave = None
         self._saved_as = None
         cold = bool(document.steps)

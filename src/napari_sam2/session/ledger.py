@@ -78,6 +78,7 @@ class Ledger:
         self.engine = engine
         self.history = history
         self.events = events
+        engine.on_halved = events.halved.emit
         self.on_note: Callable[[StepNote], None] | None = None
         self.lock = threading.RLock()
         self._cold = cold
@@ -221,7 +222,7 @@ class Ledger:
         if not self._cold:
             return
         engine = self.engine
-        again = Engine(engine.frames, engine.network, engine.policy, engine.intensity, engine.guard)
+        again = engine.anew()
         ledger = Ledger(Document(), again, History(0), SessionEvents())
         total = len(self.document.steps)
         for done, step in enumerate(self.document.steps, 1):

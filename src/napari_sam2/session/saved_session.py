@@ -13,9 +13,10 @@ from typing import Any
 from napari_sam2.errors import Sam2Error, StorageError
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference.policy import TrackingPolicy
-from napari_sam2.session import codec
+from napari_sam2.session import codec, effort
 from napari_sam2.session.commands import Propagate
 from napari_sam2.session.document import Document, Kind, Place, Value
+from napari_sam2.session.effort import EffortTable
 from napari_sam2.session.guard import LeakGuard
 from napari_sam2.session.image import ImageReference
 
@@ -54,6 +55,8 @@ class SavedSession:
         Which journal belongs to the file.
     at
         Where the session stays along axes other than that of the frames.
+    effort
+        What the user did for each object; None where it is not counted.
     """
 
     image: ImageReference
@@ -68,6 +71,7 @@ class SavedSession:
     provenance: dict[str, Any] = field(default_factory=dict)
     journal: str | None = None
     at: dict[str, int] = field(default_factory=dict)
+    effort: EffortTable | None = field(default_factory=dict)
 
     def write(self, path: Path) -> int:
         """Write the file, whole or not at all, and return its size in bytes.
@@ -148,6 +152,7 @@ class SavedSession:
             "steps": [codec.command_to_json(step) for step in self.document.steps],
             "unfinished": None if unfinished is None else codec.command_to_json(unfinished),
             "provenance": self.provenance,
+            "effort": None if self.effort is None else effort.to_json(self.effort.values()),
             "journal": self.journal,
         }
 
@@ -178,6 +183,7 @@ class SavedSession:
             code["provenance"],
             code["journal"],
             {letter: int(index) for letter, index in code.get("at", {}).items()},
+            None if (rows := code.get("effort", [])) is None else effort.from_json(rows),
         )
 
 

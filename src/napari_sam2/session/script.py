@@ -91,8 +91,9 @@ def line(step: Command) -> str:
             return f"session.merge({object_id}, {list(others)})"
         case ClearPrompt(frame, object_id):
             return f"session.clear({frame}, {object_id})"
-        case Divide(frame, mother, daughters):
-            return f"session.divide({frame}, {mother}, {list(daughters)})"
+        case Divide(frame, mother, daughters, masks):
+            painted = f", masks=[{', '.join(map(_runs, masks))}]" if masks else ""
+            return f"session.divide({frame}, {mother}, {list(daughters)}{painted})"
         case Propagate():
             return (
                 f"for _ in session.propagate({list(step.object_ids)}, {step.start}, {step.stop}, "

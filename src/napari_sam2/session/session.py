@@ -11,6 +11,7 @@ import torch
 
 from napari_sam2.errors import PromptError
 from napari_sam2.imaging.intensity import IntensityMap
+from napari_sam2.inference.embedding_store import EmbeddingStore
 from napari_sam2.inference.masklet import RunLengths
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.io.frames import open_frames
@@ -19,15 +20,16 @@ from napari_sam2.prompts import Box, Click, Direction, FrameIndex, MaskPrompt, O
 from napari_sam2.session import commands
 from napari_sam2.session.commands import Command
 from napari_sam2.session.document import Document
+from napari_sam2.session.effort import EffortLog
 from napari_sam2.session.guard import LeakGuard
 from napari_sam2.session.history import UNDO_BYTES
-from napari_sam2.session.kept import KeptSession
 from napari_sam2.session.network import Network
+from napari_sam2.session.object_table import ObjectTable, runs_of_mask
 from napari_sam2.session.route import FrameDone, follow, plan
 from napari_sam2.session.setting import Setting
 
 
-class Session(KeptSession):
+class Session(ObjectTable):
     """Objects in an image, followed through time or depth, with everything that can be taken back.
 
     Parameters
@@ -55,11 +57,15 @@ class Session(KeptSession):
         Where the image comes from; `Session.open` says it.
     at
         Where to stay along axes other than that of the frames: ``{"Z": 3}`` follows slice 3 through time.
+    cache
+        A folder, or a store with a budget of its own, for encoded frames; None for memory only.
+    effort
+        Whether to count what the user does; see `effort`.
 
     Raises
     ------
-    ImageError
-        The axes do not fit the image.
+    ImageError, StorageError
+        The axes do not fit the image; or the folder for encoded frames cannot be made.
     """
 
     def __init__(
@@ -76,9 +82,12 @@ class Session(KeptSession):
         undo_bytes: int = UNDO_BYTES,
         path: str | Path | None = None,
         at: Mapping[str, int] | None = None,
+        cache: str | Path | EmbeddingStore | None = None,
+        effort: bool = True,
     ) -> None:
         setting = Setting(frames, axes, Network(model, device), policy, intensity, spacing, path, guard, at)
-        self._begin(setting, Document(), undo_bytes)
+        setting.keep_embeddings(cache)
+        self._begin(setting, Document(), undo_bytes, EffortLog({} if effort else None))
 
     @classmethod
     def open(cls, path: str | Path, **options: Any) -> Self:
@@ -104,55 +113,6 @@ class Session(KeptSession):
             raise
         session._setting.take_over(frames)
         return session
-
-    # Objects
-
-    def add(self, name: str | None = None, object_id: ObjectId | None = None) -> ObjectId:
-        """Begin a new object and return its id; ids count from 1."""
-        number = max(self.objects, default=0) + 1 if object_id is None else object_id
-        self._do(commands.AddObject(number, name or f"Object {number}"))
-        return number
-
-    def rename(self, object_id: ObjectId, name: str) -> None:
-        """Call an object something else."""
-        self._do(commands.RenameObject(object_id, name))
-
-    def hide(self, object_id: ObjectId, hidden: bool = True) -> None:
-        """Leave an object out of the labels, or show it again."""
-        self._do(commands.HideObject(object_id, hidden))
-
-    def commit(self, object_id: ObjectId) -> None:
-        """Protect an object: nothing changes it any more, and it keeps its pixels where others overlap it."""
-        self._do(commands.CommitObject(object_id, True))
-
-    def reopen(self, object_id: ObjectId) -> None:
-        """Allow changes to a committed object."""
-        self._do(commands.CommitObject(object_id, False))
-
-    def delete(self, object_id: ObjectId) -> None:
-        """Forget an object, its prompts, masks and divisions."""
-        self._do(commands.DeleteObject(object_id))
-
-    def merge(self, object_id: ObjectId, others: Sequence[ObjectId]) -> None:
-        """Give the pixels of other objects to this one, on every frame, and forget them.
-
-        On frames on which one of them was prompted the whole becomes a painted mask, so that propagation
-        follows the whole from there.
-        """
-        self._do(commands.MergeObjects(object_id, tuple(others)))
-
-    def divide(self, frame: FrameIndex, mother: ObjectId, daughters: Sequence[ObjectId]) -> None:
-        """Note a division.
-
-        Parameters
-        ----------
-        frame
-            The first one on which the daughters are apart. The mother ends before it; a daughter begins with
-            it. What they have beyond is taken away, and propagation keeps to it.
-        mother, daughters
-            Objects; daughters that are not there yet are added.
-        """
-        self._do(commands.Divide(frame, mother, tuple(daughters)))
 
     # Prompts and propagation
 
@@ -192,11 +152,8 @@ class Session(KeptSession):
         plain = tuple(Click(float(click.y), float(click.x), bool(click.positive)) for click in clicks)
         if box is not None:
             box = Box(float(box.y0), float(box.x0), float(box.y1), float(box.x1))
-        if isinstance(mask, MaskPrompt):
-            mask = np.asarray(mask.mask)
-        if mask is not None and not isinstance(mask, RunLengths):
-            mask = RunLengths.encode(MaskPrompt(np.asarray(mask) > 0).mask)
-        self._do(commands.Prompt(int(frame), int(object_id), plain, box, mask, replace))
+        runs = None if mask is None else runs_of_mask(mask)
+        self._do(commands.Prompt(int(frame), int(object_id), plain, box, runs, replace))
         return self._document.masks[object_id][frame].runs.decode()
 
     def clear(self, frame: FrameIndex, object_id: ObjectId) -> None:
@@ -267,6 +224,7 @@ class Session(KeptSession):
             There is nothing to follow, or no such frame.
         """
         wanted = plan(self._document, len(self), object_ids, start, stop, direction, from_first)
+        self._effort.note(None)
         return follow(self._ledger, wanted)
 
     def resume(self) -> Iterator[FrameDone]:
@@ -279,21 +237,21 @@ class Session(KeptSession):
         """
         if self._document.unfinished is None:
             raise PromptError("There is no propagation to go on with: it went to its end, or none began.")
+        self._effort.note(None)
         return follow(self._ledger, self._document.unfinished)
 
     # Time travel
 
     def undo(self) -> Command | None:
         """Take back the newest step and return it, None if there is none; a propagation stops."""
+        self._effort.note(None)
         return self._ledger.undo()
 
     def redo(self) -> Command | None:
         """Do again what was undone last and return it, None if there is nothing; a propagation stops."""
+        self._effort.note(None)
         return self._ledger.redo()
 
     def repeat(self, step: Command) -> None:
         """Do a step of another session, of its `steps`; a propagation goes to its end."""
-        self._do(step)
-
-    def _do(self, command: Command) -> None:
-        self._ledger.do(command)
+        self._ledger.do(step)

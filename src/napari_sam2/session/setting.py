@@ -10,6 +10,7 @@ import torch
 
 from napari_sam2.errors import ImageError, StorageError
 from napari_sam2.imaging.intensity import IntensityMap
+from napari_sam2.inference.embedding_store import EmbeddingStore
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.io.frames import Frames, open_frames
 from napari_sam2.model.sam2 import SAM2
@@ -68,6 +69,7 @@ class Setting:
         self.image = ImageReference.of(self.frames, None if path is None else Path(path))
         self._intensity = intensity
         self._opened: Frames | None = None
+        self.store: EmbeddingStore | None = None
 
     @property
     def intensity(self) -> IntensityMap:
@@ -75,6 +77,10 @@ class Setting:
         if self._intensity is None:
             self._intensity = IntensityMap.for_frames(self.frames)
         return self._intensity
+
+    def keep_embeddings(self, cache: str | Path | EmbeddingStore | None) -> None:
+        """Keep encoded frames in a folder as well, for the engines that begin from now on."""
+        self.store = EmbeddingStore(cache) if isinstance(cache, str | Path) else cache
 
     def take_over(self, frames: Frames) -> None:
         """Close the image's file when the setting is closed."""
@@ -87,7 +93,7 @@ class Setting:
 
     def engine(self) -> Engine:
         """Return a tracker that remembers nothing yet."""
-        return Engine(self.frames, self.network, self.policy, lambda: self.intensity, self.guard)
+        return Engine(self.frames, self.network, self.policy, lambda: self.intensity, self.guard, self.store)
 
     def saved(self, document: Document) -> SavedSession:
         """Return what a session file says."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,7 @@ from napari_sam2.session.labels import flatten
 from napari_sam2.session.ledger import Ledger
 from napari_sam2.session.lineage import Division
 from napari_sam2.session.objects import FrameMask, SessionObject
+from napari_sam2.session.suggestion import SuggestedDivision, suggest_divisions
 
 
 class SessionView:
@@ -177,6 +178,57 @@ class SessionView:
             if not confidence.prompted and confidence.value < below and (number, frame) not in known
         ]
         return min(doubts, key=lambda doubt: (doubt.value, doubt.frame, doubt.object_id), default=None)
+
+    def look_at(self, frame: FrameIndex) -> Generator[FrameIndex]:
+        """Encode a frame and its neighbours ahead, so that a first click on them is answered sooner.
+
+        Parameters
+        ----------
+        frame
+            What is on the screen.
+
+        Returns
+        -------
+        iterator of int
+            Each encoded frame: this one, then those up to two away, as far as they fit into
+            `TrackingPolicy.embedding_bytes` together. Closing it stops.
+
+        Raises
+        ------
+        PromptError
+            There is no such frame.
+        """
+        self._check(frame)
+        near = (frame + step for step in (0, 1, -1, 2, -2))
+        for done, at in enumerate((at for at in near if 0 <= at < len(self)), 1):
+            with self._ledger.lock:
+                room = self._ledger.engine.encode(at)
+            yield at
+            if done >= room:
+                return
+
+    def suggested_divisions(
+        self, object_ids: Collection[ObjectId] | None = None
+    ) -> tuple[SuggestedDivision, ...]:
+        """Return where objects seem to divide, by frames: see `suggest_divisions`.
+
+        Parameters
+        ----------
+        object_ids
+            Which objects to look at; by default all that are neither hidden nor committed. Those that divide
+            already are left out.
+
+        Raises
+        ------
+        PromptError
+            There is no such object.
+        """
+        if object_ids is None:
+            object_ids = [key for key, row in self.objects.items() if not (row.hidden or row.committed)]
+        mothers = {division.mother for division in self.lineage.values()}
+        single = [number for number in object_ids if number not in mothers]
+        found = [one for number in single for one in suggest_divisions(number, self.masks(number))]
+        return tuple(sorted(found, key=lambda one: (one.frame, one.mother)))
 
     def _check(self, frame: FrameIndex) -> None:
         if not 0 <= frame < len(self):

@@ -3,100 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from napari_sam2.prompts import Box, Click, FrameIndex, ObjectId, PromptSet
+from napari_sam2.session.request import Call, PromptCall, Walk
 from napari_sam2.session.session import Session
+from napari_sam2.session.ticket import Outcome, Ticket
 
-
-class Outcome(Enum):
-    """How a request ended."""
-
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-    FAILED = "failed"
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A request, and what becomes of it.
-
-    Attributes
-    ----------
-    name
-        What was asked for, in a word.
-    future
-        The result, or the error where it failed; cancelled where the request was superseded, or cancelled
-        before it began. The result of a propagation is how many frames it went over, to its end or not.
-    outcome
-        None as long as it is not done.
-    """
-
-    name: str
-    future: Future[Any] = field(default_factory=Future)
-    outcome: Outcome | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Call:
-    """Something short, done at once."""
-
-    ticket: Ticket
-    call: Callable[[Session], Any]
-
-
-@dataclass(slots=True, eq=False)
-class _Walk:
-    """A propagation, done frame by frame."""
-
-    ticket: Ticket
-    begin: Callable[[Session], Iterator[Any]]
-    frames: Iterator[Any] | None = None
-    count: int = 0
-
-    def step(self, session: Session) -> bool:
-        """Go one frame further; return whether there was one."""
-        if self.frames is None:
-            self.frames = self.begin(session)
-        if next(self.frames, None) is None:
-            return False
-        self.count += 1
-        return True
-
-    def stop(self) -> None:
-        """Stop where it is."""
-        if isinstance(self.frames, Generator):
-            self.frames.close()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prompt:
-    frame: FrameIndex
-    object_id: ObjectId
-    given: PromptSet
-    replace: bool
-
-    def __call__(self, session: Session) -> Any:
-        given = self.given
-        return session.prompt(
-            self.frame, self.object_id, given.clicks, given.box, given.mask, replace=self.replace
-        )
-
-    def instead_of(self, older: _Prompt) -> _Prompt | None:
-        """Return the one prompt that says what `older` and this one say in turn; None where there is none."""
-        if (self.frame, self.object_id) != (older.frame, older.object_id):
-            return None
-        if self.replace or self.given.mask is not None:
-            return self
-        if older.given.mask is not None:
-            return None
-        both = PromptSet((*older.given.clicks, *self.given.clicks), self.given.box or older.given.box)
-        return replace(self, given=both, replace=older.replace)
+__all__ = ["Outcome", "Ticket", "Worker"]
 
 
 class Worker:
@@ -104,7 +19,8 @@ class Worker:
 
     Prompts and other short requests go ahead of a propagation, between two of its frames; among each other
     they keep their order. A prompt on an object and frame for which another still waits takes that one's
-    clicks along, and the two cost one look of the network. A propagation waits for the one before.
+    clicks along, and the two cost one look of the network. A propagation waits for the one before. While
+    nothing else waits, the frames around the one that is looked at are encoded.
 
     Parameters
     ----------
@@ -120,10 +36,13 @@ class Worker:
         self.session = session
         self._deliver = deliver
         self._wake = threading.Condition()
-        self._urgent: list[_Call] = []
-        self._patient: list[_Walk] = []
-        self._walk: _Walk | None = None
+        self._urgent: list[Call] = []
+        self._patient: list[Walk] = []
+        self._walk: Walk | None = None
         self._stop = self._closing = False
+        self._looked_at: FrameIndex | None = None
+        self._gave_up = False
+        self._ahead: Generator[FrameIndex] | None = None
         self._thread = threading.Thread(target=self._work, name="napari-sam2 worker", daemon=True)
         self._thread.start()
 
@@ -156,22 +75,22 @@ class Worker:
             A mask came together with clicks or a box.
         """
         given = PromptSet(tuple(clicks), box, mask)
-        prompt = _Prompt(frame, object_id, given, replace)
+        prompt = PromptCall(frame, object_id, given, replace)
         older: Ticket | None = None
         with self._wake:
             # Only with the last one that waits: what came between may depend on the earlier ones.
             before = self._urgent[-1].call if self._urgent else None
-            joined = prompt.instead_of(before) if isinstance(before, _Prompt) else None
+            joined = prompt.instead_of(before) if isinstance(before, PromptCall) else None
             if joined is not None:
                 prompt, older = joined, self._urgent.pop().ticket
-            ticket = self._queue(self._urgent, _Call(Ticket("prompt"), prompt))
+            ticket = self._queue(self._urgent, Call(Ticket("prompt"), prompt))
         if older is not None:
             self._finish(older, Outcome.SUPERSEDED)
         return ticket
 
     def do(self, call: Callable[[Session], Any], name: str = "change") -> Ticket:
         """Ask for anything short, such as ``lambda session: session.merge(1, [2])``."""
-        return self._queue(self._urgent, _Call(Ticket(name), call))
+        return self._queue(self._urgent, Call(Ticket(name), call))
 
     def undo(self) -> Ticket:
         """Ask for `Session.undo`; a propagation that is under way is cancelled first."""
@@ -185,12 +104,23 @@ class Worker:
 
     def propagate(self, *args: Any, **options: Any) -> Ticket:
         """Ask for `Session.propagate`; the session's events tell of every frame."""
-        walk = _Walk(Ticket("propagate"), lambda session: session.propagate(*args, **options))
+        walk = Walk(Ticket("propagate"), lambda session: session.propagate(*args, **options))
         return self._queue(self._patient, walk)
 
     def resume(self) -> Ticket:
         """Ask for `Session.resume`."""
-        return self._queue(self._patient, _Walk(Ticket("resume"), lambda session: session.resume()))
+        return self._queue(self._patient, Walk(Ticket("resume"), lambda session: session.resume()))
+
+    def look_at(self, frame: FrameIndex) -> None:
+        """Say which frame is on the screen: it and its neighbours are encoded while nothing else is to do.
+
+        One frame at a time, and only the newest call counts. Where it fails, ``events.failed`` says so, and
+        calls are ignored until a request has worked.
+        """
+        with self._wake:
+            if not self._gave_up:
+                self._looked_at = frame
+                self._wake.notify()
 
     def cancel(self) -> None:
         """Stop the propagation after its current frame, which stays, and forget those that wait."""
@@ -213,7 +143,7 @@ class Worker:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _queue(self, queue: list[Any], job: _Call | _Walk) -> Ticket:
+    def _queue(self, queue: list[Any], job: Call | Walk) -> Ticket:
         with self._wake:
             closed = self._closing
             if not closed:
@@ -226,8 +156,10 @@ class Worker:
     def _work(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._closing or self._urgent or self._patient or self._walk)
-                job: _Call | _Walk
+                self._wake.wait_for(
+                    lambda: self._closing or self._urgent or self._patient or self._walk or self._idle_work
+                )
+                job: Call | Walk | None
                 stopped = self._walk if self._stop or self._closing else None
                 if stopped is not None:
                     job, self._walk, self._stop = stopped, None, False
@@ -235,9 +167,13 @@ class Worker:
                     return
                 elif self._urgent:
                     job = self._urgent.pop(0)
-                else:
+                elif self._walk or self._patient:
                     job = self._walk = self._walk or self._patient.pop(0)
-            if isinstance(job, _Call):
+                else:
+                    job, looked_at, self._looked_at = None, self._looked_at, None
+            if job is None:
+                self._encode_ahead(looked_at)
+            elif isinstance(job, Call):
                 self._do(job)
             elif stopped is not None:
                 job.stop()
@@ -245,7 +181,22 @@ class Worker:
             else:
                 self._step(job)
 
-    def _do(self, job: _Call) -> None:
+    @property
+    def _idle_work(self) -> bool:
+        return self._looked_at is not None or self._ahead is not None
+
+    def _encode_ahead(self, looked_at: FrameIndex | None) -> None:
+        """Encode one frame more; a frame that is looked at since then begins anew."""
+        try:
+            if looked_at is not None:
+                self._ahead = self.session.look_at(looked_at)
+            if self._ahead is not None and next(self._ahead, None) is None:
+                self._ahead = None
+        except Exception as error:
+            self._ahead, self._gave_up = None, True
+            self.session.events.failed.emit(error)
+
+    def _do(self, job: Call) -> None:
         if not job.ticket.future.set_running_or_notify_cancel():
             self._finish(job.ticket, Outcome.CANCELLED)
             return
@@ -256,7 +207,7 @@ class Worker:
         else:
             self._finish(job.ticket, Outcome.COMPLETED, result)
 
-    def _step(self, walk: _Walk) -> None:
+    def _step(self, walk: Walk) -> None:
         future = walk.ticket.future
         value: int | Exception | None
         if not (future.running() or future.set_running_or_notify_cancel()):
@@ -274,6 +225,7 @@ class Worker:
 
     def _finish(self, ticket: Ticket, outcome: Outcome, value: Any = None) -> None:
         ticket.outcome = outcome
+        self._gave_up = self._gave_up and outcome is not Outcome.COMPLETED
         if ticket.future.cancelled() or not ticket.future.running():
             ticket.future.cancel()
         elif outcome is Outcome.FAILED:
