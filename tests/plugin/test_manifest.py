@@ -1,19 +1,65 @@
+"""The manifest: valid, and everything that it names exists."""
+
+import ast
 import warnings
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
+import pytest
 
+from napari_sam2.plugin.keymap import Action
+from napari_sam2.plugin.preferences import Preferences, read
 from napari_sam2.plugin.samples import dividing_nuclei
+from tests.plugin.conftest import no_window
 
 
-def test_manifest_is_valid_and_its_functions_exist() -> None:
+@pytest.fixture(scope="module")
+def manifest() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # npe2's own, towards pydantic
         from npe2 import PluginManifest
-    manifest = PluginManifest.from_file(str(files("napari_sam2") / "napari.yaml"))
-    manifest.validate_imports()
+    return PluginManifest.from_file(str(files("napari_sam2") / "napari.yaml"))
+
+
+def test_manifest_is_called_as_it_should(manifest: Any) -> None:
     assert manifest.name == "napari-sam2"
     assert manifest.display_name == "SAM 2"
+
+
+def test_what_commands_name_is_there(manifest: Any) -> None:
+    # Read, not imported: docks import Qt, which need not be here.
+    assert manifest.contributions.commands
+    for command in manifest.contributions.commands:
+        module, _, name = str(command.python_name).partition(":")
+        path = files("napari_sam2").joinpath(*module.split(".")[1:-1], module.split(".")[-1] + ".py")
+        defined = [getattr(node, "name", None) for node in ast.parse(path.read_text(encoding="utf-8")).body]
+        assert name in defined, command.python_name
+
+
+def test_what_commands_name_can_be_imported(manifest: Any) -> None:
+    why = no_window()
+    if why:
+        pytest.skip(why)
+    manifest.validate_imports()
+
+
+def test_every_contribution_has_its_command(manifest: Any) -> None:
+    found = manifest.contributions
+    commands = {command.id for command in found.commands}
+    entries = [*found.widgets, *found.readers, *found.writers, *found.sample_data]
+    entries += [item for menu in found.menus.values() for item in menu]
+    used = {entry.command for entry in entries}
+    assert used == commands
+
+
+def test_preferences_begin_as_the_code_does(manifest: Any) -> None:
+    pages = getattr(manifest.contributions, "configurations", None)
+    if not isinstance(pages, dict):
+        pytest.skip("this npe2 does not know pages of settings yet")
+    usual = {name: {key: one.default for key, one in page.properties.items()} for name, page in pages.items()}
+    assert read(usual) == Preferences()
+    assert set(usual["keys"]) == {action.value for action in Action}
 
 
 def test_sample_is_an_image_and_its_truth() -> None:

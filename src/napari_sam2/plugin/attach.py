@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import napari
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_sam2.errors import Sam2Error
 from napari_sam2.plugin.bridge import Bridge
+from napari_sam2.plugin.choices import Choices
 from napari_sam2.plugin.keymap import Action, bind, shortcuts
+from napari_sam2.plugin.preferences import preferences
 from napari_sam2.plugin.status import Model
 from napari_sam2.prompts import Direction
 from napari_sam2.session.session import Session
@@ -30,7 +33,14 @@ def bridge_of(viewer: napari.Viewer) -> Bridge:
     if known is not None:
         return known
     window = getattr(getattr(model, "window", None), "_qt_window", None)
-    bridge = _bridges[id(model)] = Bridge(model, window, shortcuts({}))
+    set_ = preferences()
+    choices = Choices(set_.model, set_.device, autosave=set_.autosave, effort=set_.effort)
+    try:
+        table = shortcuts(set_.keys)
+    except Sam2Error as error:
+        show_warning(str(error))
+        table = shortcuts({})
+    bridge = _bridges[id(model)] = Bridge(model, window, table, choices)
     if window is not None:
         _Ending(window, lambda: _end(id(model)))
     bind(model, bridge.shortcuts, verbs(bridge))
@@ -104,7 +114,7 @@ class _Ending(QObject):
         window.installEventFilter(self)
         window.destroyed.connect(lambda: ended())
 
-    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+    def eventFilter(self, watched: Any, event: Any) -> bool:
         if event.type() == QEvent.Type.Close:
             self._later.start(0)
         return False

@@ -44,7 +44,7 @@ def earlier(key: str, own: Path | None = None) -> Path | None:
     Empty ones and all but the newest few are deleted.
     """
     left = [file for file in sorted(autosave_folder().glob(f"{key}.*.json")) if file != own and _ended(file)]
-    found = []
+    found: list[Path] = []
     for file in reversed(left):
         if len(found) < KEPT and _holds_work(file):
             found.append(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,20 +9,27 @@ from typing import Any
 
 import napari
 from napari.layers import Image, Points, Shapes
+from napari.utils.notifications import show_warning
 from psygnal import Signal, SignalGroup
 from psygnal.qt import start_emitting_from_queue
 from qtpy.QtCore import QObject, QTimer
 
 from napari_sam2.errors import Sam2Error
+from napari_sam2.io.export_kind import ExportKind
 from napari_sam2.plugin.choices import Choices
 from napari_sam2.plugin.controls import Control, controls_for
+from napari_sam2.plugin.exporting import Exporting
 from napari_sam2.plugin.keymap import SHORTCUTS, Action, Shortcut
 from napari_sam2.plugin.layer_axes import LayerAxes
+from napari_sam2.plugin.layer_keys import LayerKeys
 from napari_sam2.plugin.notices import tell
+from napari_sam2.plugin.run_report import RunReport, ending
 from napari_sam2.plugin.sitting import Sitting
 from napari_sam2.plugin.sittings import Sittings
 from napari_sam2.plugin.status import Model, Status, Tool
+from napari_sam2.plugin.worst import WorstFrames
 from napari_sam2.prompts import Direction, FrameIndex, ObjectId
+from napari_sam2.session.confidence import Doubt
 from napari_sam2.session.session import Session
 from napari_sam2.session.worker import Outcome, Ticket
 
@@ -63,7 +69,9 @@ class Bridge:
     parent
         What it lives as long as.
     shortcuts
-        The keys, for tooltips.
+        The keys, for tooltips and for the layers that are made.
+    choices
+        What sessions begin with.
     """
 
     def __init__(
@@ -71,16 +79,31 @@ class Bridge:
         viewer: napari.components.ViewerModel,
         parent: QObject | None = None,
         shortcuts: Mapping[Action, Shortcut] = SHORTCUTS,
+        choices: Choices = Choices(),  # noqa: B008 - frozen
     ) -> None:
         self.viewer = viewer
         self.events = BridgeEvents()
-        self.choices = Choices()
+        self.choices = choices
         self.status = Status()
         self.shortcuts = shortcuts
-        self._began = 0.0
+        self._report = RunReport()
+        self._worst = WorstFrames(self._show_doubt)
         start_emitting_from_queue(15)
         self.events._ticket_done.connect(self._done, thread="main")
-        self._sittings = Sittings(viewer, self.events._ticket_done.emit)
+        self._exporting = Exporting(
+            lambda done, total: self.say(f"Written {done} of {total} ... ({self._key(Action.STOP)} stops)"),
+            lambda path: self.say(f"Exported {path}."),
+            lambda: self.say("Stopped; nothing was exported."),
+            self._failed,
+        )
+        self._keys = LayerKeys(
+            shortcuts,
+            self.undo,
+            self.redo,
+            self.cancel,
+            lambda: self.status.running or self._exporting.busy,
+        )
+        self._sittings = Sittings(viewer, self.events._ticket_done.emit, self._keys.give)
         self._sittings.events.left.connect(self._left)
         self._sittings.events.ready.connect(self._ready)
         self._sittings.events.failed.connect(self._failed)
@@ -203,6 +226,7 @@ class Bridge:
         """Take up a tool: its layer is selected, in the mode to draw with it."""
         if not self._may(Control.PROMPT) or self.sitting is None:
             return
+        self.sitting.ensure_layers()
         points, shapes = self.sitting.prompt_layers.ensure()
         labels = self.sitting.label_layer.ensure()
         layer, mode = {
@@ -232,24 +256,25 @@ class Bridge:
         """Follow what has changed, or everything if nothing has."""
         control = Control.FORWARD if direction is Direction.FORWARD else Control.BACKWARD
         if self._may(control) and self.sitting is not None:
-            self._start()
+            self._set(**self._report.begin())
             self.sitting.propagate(direction, start, stop)
 
     def propagate_both(self, first: FrameIndex | None = None, last: FrameIndex | None = None) -> None:
         """Follow to the end, then back to the beginning."""
         if self._may(Control.BOTH) and self.sitting is not None:
-            self._start()
+            self._set(**self._report.begin())
             self.sitting.propagate(Direction.FORWARD, None, last)
             self.sitting.propagate(Direction.BACKWARD, None, first)
 
     def resume(self) -> None:
         """Go on with the propagation that was stopped."""
         if self._may(Control.RESUME) and self.sitting is not None:
-            self._start()
+            self._set(**self._report.begin())
             self.sitting.worker.resume()
 
     def cancel(self) -> None:
-        """Stop the propagation after the frame that it is at."""
+        """Stop the propagation after the frame that it is at, and what is being written."""
+        self._exporting.stop()
         if self.sitting is not None:
             self.sitting.worker.cancel()
 
@@ -291,11 +316,12 @@ class Bridge:
 
     def next_worst(self) -> None:
         """Go to the object and frame that is most in doubt."""
-        if not self._may(Control.NEXT_WORST) or self.session is None:
-            return
-        doubt = self.session.next_worst_frame()
+        if self._may(Control.NEXT_WORST) and self.session is not None:
+            self._worst.ask(self.session)
+
+    def _show_doubt(self, doubt: Doubt | None) -> None:
         if doubt is None:
-            self.say("No mask is in doubt.")
+            self.say("No other mask is in doubt.")
             return
         self.choose_object(doubt.object_id)
         self.show_frame(doubt.frame)
@@ -309,12 +335,16 @@ class Bridge:
         """Write the session file."""
         self.do(lambda session: session.save(path, overwrite), f"Saved {path.name}.")
 
-    def export(self, path: Path, kind: str | None = None, overwrite: bool = False) -> None:
-        """Write the labels, or what else a kind of `ExportKind` stands for."""
-        self.do(lambda session: session.export(path, kind, overwrite), f"Exported {path.name}.")
+    def export(self, path: Path, kind: ExportKind | None = None, overwrite: bool = False) -> None:
+        """Write labels or tables, in a thread of its own; Esc stops it."""
+        if self._may(Control.EXPORT) and self.session is not None:
+            self.say(f"Writing {path.name} ...")
+            self._exporting.start(self.session.results(), path, kind, overwrite)
 
     def close(self) -> None:
         """End all workers; what was saved stays."""
+        self._exporting.stop()
+        self._worst.close()
         self._timer.stop()
         self.viewer.dims.events.current_step.disconnect(self._look)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
@@ -339,6 +369,7 @@ class Bridge:
             events.progress.connect(self._progress, thread="main")
             events.failed.connect(self._failed, thread="main")
             events.stopped.connect(self._stopped, thread="main")
+            events.halved.connect(self._halved, thread="main")
         sitting.ensure_layers()
         self._set(model=Model.READY, **self._facts())
         self.choose_tool(self.status.tool)
@@ -368,25 +399,24 @@ class Bridge:
         return self.shortcuts[action].shown
 
     def _may(self, control: Control) -> bool:
+        self._look()  # what was just done may still be on its way here
         why = controls_for(self.status)[control]
         if why:
             self.say(why)
         return not why
 
-    def _start(self) -> None:
-        self._began = time.monotonic()
-        self._set(running=True, done=0, total=0, seconds_left=None)
-
     def _progress(self, done: int, total: int) -> None:
         if self.status.running:
-            left = (time.monotonic() - self._began) / done * (total - done)
-            self._set(done=done, total=total, seconds_left=left)
+            self._set(**self._report.at(done, total))
 
     def _stopped(self, object_id: ObjectId, frame: FrameIndex) -> None:
         self.say(
             f"Object {object_id} jumps on {self.status.word} {frame}: following it stopped there. Correct it "
             "and go on, or leave it if it has ended."
         )
+
+    def _halved(self, count: int) -> None:
+        show_warning(f"Memory is short: going on with {count} objects at a time, which is slower.")
 
     def _objects_changed(self) -> None:
         if self.sitting is not None:
@@ -399,29 +429,22 @@ class Bridge:
         if sitting is None:
             return
         sitting.done(ticket)
-        follows = ticket.name in ("propagate", "resume")
-        if ticket.outcome is Outcome.FAILED:
-            error = ticket.future.exception()
-            if error is not None:
-                self._failed(error)
-        elif follows:
-            self._say_how_it_ended(ticket)
+        error = ticket.future.exception() if ticket.outcome is Outcome.FAILED else None
+        if error is not None:
+            self._failed(error)
         elif ticket.outcome is Outcome.COMPLETED and ticket.name.endswith("."):
             self.say(ticket.name)
+        else:
+            told = ending(ticket, self.status.word, self._key(Action.NEXT_WORST), self._key(Action.RESUME))
+            self.say(told or self.status.message)
         self._tick()
         self._look()
         self.events.objects_changed.emit()
 
-    def _say_how_it_ended(self, ticket: Ticket) -> None:
-        count = 0 if ticket.future.cancelled() else ticket.future.result()
-        frames = f"{count} {self.status.word}{'' if count == 1 else 's'}"
-        if ticket.outcome is Outcome.COMPLETED:
-            self.say(f"Followed through {frames}. {self._key(Action.NEXT_WORST)} shows where to look first.")
-        elif count:
-            self.say(f"Stopped after {frames}, which stay. {self._key(Action.RESUME)} goes on.")
-
     def _look(self, event: Any = None) -> None:
         self._set(**self._facts())
+        if self.sitting is not None and not self.status.running:
+            self.sitting.worker.look_at(self.status.frame)
 
     def _facts(self) -> dict[str, Any]:
         """What can be read from the sitting."""
@@ -431,6 +454,7 @@ class Bridge:
         if self.sitting is not None:
             changed = self.sitting.label_layer.flush(self.frame)
             if changed:
+                self._worst.begin_again()
                 self.events.masks_changed.emit(changed)
 
     def _set(self, **changes: Any) -> None:

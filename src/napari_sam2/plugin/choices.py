@@ -9,7 +9,7 @@ from napari_sam2.imaging.intensity import IntensityMap
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Model, device and mapping.
+    """Model, device, mapping, and what is kept.
 
     Attributes
     ----------
@@ -19,8 +19,14 @@ class Choices:
         Where it runs; None for the best there is.
     intensity
         How pixel values become what the network sees; None for percentiles of the stack.
+    autosave
+        Whether the session is kept in case of a crash.
+    effort
+        Whether clicks and seconds are counted.
     """
 
     model: str = "nano"
     device: str | None = None
     intensity: IntensityMap | None = None
+    autosave: bool = True
+    effort: bool = True

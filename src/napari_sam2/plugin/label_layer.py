@@ -55,6 +55,10 @@ class LabelLayer:
         Of the image.
     on_paint
         Told of every stroke.
+    on_made
+        Given the layer whenever it is made.
+    layer
+        One to take over from another session of the same image.
     """
 
     def __init__(
@@ -63,15 +67,22 @@ class LabelLayer:
         image: Image,
         axes: LayerAxes,
         on_paint: Callable[[Stroke], None],
+        on_made: Callable[[Labels], object],
+        layer: Labels | None = None,
     ) -> None:
         self._viewer = viewer
         self._image = image
         self._axes = axes
         self._on_paint = on_paint
+        self._on_made = on_made
         self._labels = _zeros((axes.frames, *axes.plane))
         self._patches: dict[FrameIndex, list[tuple[Region, npt.NDArray[Any]]]] = {}
         self._lock = threading.Lock()
-        self.layer: Labels | None = None
+        self.layer: Labels | None = layer
+        if layer is not None:
+            layer.data = axes.spread(self._labels)
+            layer.events.paint.connect(self._painted)
+            self.follow()
 
     @property
     def labels(self) -> npt.NDArray[Any]:
@@ -93,6 +104,7 @@ class LabelLayer:
             self.layer = self._viewer.add_layer(layer)
             self._viewer.layers.selection = selected
             self._viewer.layers.selection.active = active
+            self._on_made(layer)
         return self.layer
 
     def put(self, frame: FrameIndex, region: Region, labels: npt.NDArray[Any]) -> None:
@@ -104,6 +116,8 @@ class LabelLayer:
         """Write what was noted, draw it if it is on screen, and return the frames that changed."""
         with self._lock:
             patches, self._patches = self._patches, {}
+        if patches:
+            self.ensure()
         for frame, parts in patches.items():
             for region, labels in parts:
                 self._labels[frame][region.slices] = labels
@@ -116,6 +130,19 @@ class LabelLayer:
         layer = self.layer
         found = None if layer is None else layer.get_color(label)
         return np.array([0.5, 0.5, 0.5, 1.0]) if found is None else np.asarray(found, np.float64)
+
+    def follow(self) -> None:
+        """Lie where the image lies now."""
+        if self.layer is not None:
+            for name, value in placed(self._image, self._axes.origin).items():
+                setattr(self.layer, name, value)
+
+    def release(self) -> Labels | None:
+        """Let go of the layer, which stays, and return it."""
+        layer, self.layer = self.layer, None
+        if layer is not None:
+            layer.events.paint.disconnect(self._painted)
+        return layer
 
     def remove(self) -> None:
         """Take the layer out of the viewer."""

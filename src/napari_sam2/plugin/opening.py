@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam2.errors import StorageError
+from napari_sam2.io.registry import embedding_folder
 from napari_sam2.plugin import autosaves
 from napari_sam2.plugin.choices import Choices
 from napari_sam2.plugin.layer_axes import LayerAxes
@@ -73,10 +74,12 @@ def begin(
         intensity=choices.intensity,
         device=choices.device,
         path=path,
+        cache=embedding_folder(),
+        effort=choices.effort,
     )
     for step in steps:
         session.repeat(step)
-    return _keep(session, axes)
+    return _keep(session, axes, choices.autosave)
 
 
 def take_up(file: Path, data: Any, axes: LayerAxes) -> Opened:
@@ -90,7 +93,7 @@ def take_up(file: Path, data: Any, axes: LayerAxes) -> Opened:
         It is a session of another image.
     """
     array = full_size(data)
-    session = Session.load(file, frames=array)
+    session = Session.load(file, frames=array, cache=embedding_folder())
     if session.axes is not None:
         where = [session.at.get(letter, 0) for letter in session.axes]
         axes = LayerAxes.of(session.axes, array.shape, session.frame_axis, axes.rgb, where)
@@ -108,8 +111,10 @@ def held(axes: LayerAxes) -> dict[str, int]:
     return {letter: i for letter, i in axes.at.items() if axes.shape[axes.letters.index(letter)] > 1}
 
 
-def _keep(session: Session, axes: LayerAxes) -> Opened:
+def _keep(session: Session, axes: LayerAxes, wanted: bool = True) -> Opened:
     """Let a session save itself, and look for what an earlier one left behind."""
+    if not wanted:
+        return Opened(session, axes, None, None)
     key = autosaves.key_of(session)
     kept = autosaves.new_file(key)
     try:
@@ -118,7 +123,7 @@ def _keep(session: Session, axes: LayerAxes) -> Opened:
         return Opened(session, axes, kept, autosaves.earlier(key, kept))
     except (OSError, StorageError) as error:
         trouble = StorageError(
-            f"This session is not kept in case of a crash: {kept.parent} cannot be written ({error}). Save it "
-            "yourself now and then, or free some space and choose the image again."
+            f"This session is not kept in case of a crash: {kept.parent} cannot be written ({error}). Save "
+            "it yourself now and then, or free some space and choose the image again."
         )
         return Opened(session, axes, None, None, trouble)

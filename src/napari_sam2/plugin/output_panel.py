@@ -6,12 +6,20 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QApplication, QFileDialog, QGridLayout, QWidget
 
+from napari_sam2.io.export_kind import ExportKind
 from napari_sam2.plugin.bridge import Bridge
 from napari_sam2.plugin.control_set import ControlSet
 from napari_sam2.plugin.controls import Control
+from napari_sam2.plugin.listening import listen
 from napari_sam2.plugin.status import Status
 
 SESSION_FILES = "Session (*.sam2.json *.json)"
+# What the dialog offers; a folder may be called anything.
+FILTERS = {
+    kind: f"{kind.describes[0].upper()}{kind.describes[1:].replace('(', '').replace(')', '')} "
+    f"({' '.join(f'*{end}' for end in kind.suffixes) or '*'})"
+    for kind in ExportKind
+}
 
 
 class OutputPanel(QWidget):
@@ -48,7 +56,7 @@ class OutputPanel(QWidget):
         for place, (control, text, tip, pressed) in enumerate(entries):
             grid.addWidget(self._controls.button(control, text, tip, pressed), 0, place)
             grid.setColumnStretch(place, 1)
-        bridge.events.status_changed.connect(self._show)
+        listen(self, bridge.events.status_changed, self._show)
 
     def save(self) -> None:
         """Ask where, and save; the dialog asks before it lets a file be replaced."""
@@ -67,10 +75,11 @@ class OutputPanel(QWidget):
     def export(self) -> None:
         """Ask where and as what, and write it."""
         name, chosen = QFileDialog.getSaveFileName(
-            self, "Export", self._suggested(".tif"), ";;".join(self._bridge.export_filters)
+            self, "Export", self._suggested(".tif"), ";;".join(FILTERS.values())
         )
         if name:
-            self._bridge.export(Path(name), chosen, overwrite=True)
+            path, kind = named(Path(name), chosen)
+            self._bridge.export(path, kind, overwrite=True)
 
     def copy(self) -> None:
         """Put the script onto the clipboard."""
@@ -85,3 +94,21 @@ class OutputPanel(QWidget):
 
     def _show(self, status: Status) -> None:
         self._controls.show(status)
+
+
+def named(path: Path, chosen: str) -> tuple[Path, ExportKind | None]:
+    """Return where to write and in which format.
+
+    Parameters
+    ----------
+    path
+        What the user typed; without an ending it gets that of the format.
+    chosen
+        The entry of `FILTERS` that was selected.
+    """
+    kind = next((kind for kind, text in FILTERS.items() if text == chosen), None)
+    if kind is None:
+        return path, None
+    if not path.suffix and kind.suffixes:
+        path = path.with_name(path.name + kind.suffixes[0])
+    return path, kind

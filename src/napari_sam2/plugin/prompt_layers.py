@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import napari
 import numpy as np
-import pandas as pd
 from napari.layers import Image, Points, Shapes
+from qtpy.QtCore import QTimer
 
+from napari_sam2.plugin.held_drawing import hold_drawing
 from napari_sam2.plugin.layer_axes import LayerAxes
 from napari_sam2.plugin.prompt_edits import Given, Key
 from napari_sam2.plugin.transform import placed
@@ -42,6 +43,10 @@ class PromptLayers:
         Called after the user added, moved or deleted something.
     on_outline
         Called with the vertices (n, ndim), the kind and the polarity of a polygon, an ellipse or a stroke.
+    on_made
+        Given every layer that is made or adopted.
+    points, shapes
+        Layers to take over from another session of the same image.
     """
 
     def __init__(
@@ -52,6 +57,9 @@ class PromptLayers:
         color: Callable[[ObjectId], Any],
         on_change: Callable[[], None],
         on_outline: Callable[[np.ndarray[Any, Any], str, bool], None],
+        on_made: Callable[[Points | Shapes], object],
+        points: Points | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         self._viewer = viewer
         self._image = image
@@ -59,10 +67,15 @@ class PromptLayers:
         self._color = color
         self._on_change = on_change
         self._on_outline = on_outline
+        self._on_made = on_made
         self._silent = False
         self._current = (1, True)
-        self.points: Points | None = None
-        self.shapes: Shapes | None = None
+        self.points: Points | None = points
+        self.shapes: Shapes | None = shapes
+        for layer in (points, shapes):
+            if layer is not None:
+                self._listen(layer)
+        self.follow()
 
     def ensure(self) -> tuple[Points, Shapes]:
         """Return both layers, made anew where somebody deleted one; the selection stays as it is."""
@@ -142,10 +155,14 @@ class PromptLayers:
                     clicks.setdefault(key, []).append(Click(y, x, positive))
         boxes: dict[Key, Box] = {}
         if self.shapes is not None:
-            for corners, object_id, _ in _rows(self.shapes):
-                y, x = zip(*(self._axes.pixel(corner) for corner in corners), strict=True)
-                if max(y) > min(y) and max(x) > min(x) and self._axes.holds(corners[0]):
-                    boxes[Key(self._axes.frame(corners[0]), object_id)] = Box(min(y), min(x), max(y), max(x))
+            kinds = self.shapes.shape_type
+            for kind, (corners, object_id, _) in zip(kinds, _rows(self.shapes), strict=True):
+                if kind != "rectangle":
+                    continue
+                pixels = np.array([self._axes.pixel(corner) for corner in corners])
+                (y0, x0), (y1, x1) = pixels.min(0).tolist(), pixels.max(0).tolist()
+                if y1 > y0 and x1 > x0 and self._axes.holds(corners[0]):
+                    boxes[Key(self._axes.frame(corners[0]), object_id)] = Box(y0, x0, y1, x1)
         return {
             key: Given(tuple(clicks.get(key, ())), boxes.get(key)) for key in dict.fromkeys((*clicks, *boxes))
         }
@@ -179,6 +196,24 @@ class PromptLayers:
             shapes.features = _features([key.object_id for key, _ in boxes], [POSITIVE] * len(boxes))
         self.say_next(*self._current)
 
+    def follow(self) -> None:
+        """Lie where the image lies now."""
+        for layer in (self.points, self.shapes):
+            if layer is not None:
+                for name, value in placed(self._image).items():
+                    setattr(layer, name, value)
+
+    def release(self) -> tuple[Points | None, Shapes | None]:
+        """Let go of the layers, which stay, and return them."""
+        points, shapes = self.points, self.shapes
+        self.points = self.shapes = None
+        for layer in (points, shapes):
+            if layer is not None:
+                layer.events.data.disconnect(self._changed)
+        if points is not None:
+            points.mouse_drag_callbacks.remove(self._pressed)
+        return points, shapes
+
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         for layer in (self.points, self.shapes):
@@ -205,11 +240,14 @@ class PromptLayers:
         self._viewer.add_layer(layer)
         self._viewer.layers.selection = selected
         self._viewer.layers.selection.active = active
+        if isinstance(layer, Shapes):
+            hold_drawing(self._viewer, layer)
         self._listen(layer)
         return layer
 
     def _listen(self, layer: Points | Shapes) -> None:
         layer.events.data.connect(self._changed)
+        self._on_made(layer)
         if isinstance(layer, Points):
             # Before napari's own, which adds the point when the button is let go.
             layer.mouse_drag_callbacks.insert(0, self._pressed)
@@ -224,11 +262,15 @@ class PromptLayers:
         if self._silent or action.endswith("ing") or event.source not in (self.points, self.shapes):
             return
         if isinstance(event.source, Shapes) and action == "added":
-            self._take_outlines(event.source)
+            # Later: napari has not finished drawing what is to be taken away.
+            QTimer.singleShot(0, self._take_outlines)
         self._on_change()
 
-    def _take_outlines(self, layer: Shapes) -> None:
+    def _take_outlines(self) -> None:
         """Hand polygons and strokes over: they become masks and leave the layer."""
+        layer = self.shapes
+        if layer is None:
+            return
         kinds = list(layer.shape_type)
         outlines = [index for index, kind in enumerate(kinds) if kind != "rectangle"]
         if not outlines:
@@ -250,10 +292,8 @@ class PromptLayers:
             self._silent = before
 
 
-def _features(objects: Sequence[int], signs: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {OBJECT: np.array(objects, dtype=np.int64), POLARITY: pd.Series(list(signs), dtype=object)}
-    )
+def _features(objects: Sequence[int], signs: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+    return {OBJECT: np.array(objects, dtype=np.int64), POLARITY: np.array(signs, dtype=object)}
 
 
 def _rows(layer: Points | Shapes) -> Iterator[tuple[Any, ObjectId, bool]]:
@@ -262,5 +302,5 @@ def _rows(layer: Points | Shapes) -> Iterator[tuple[Any, ObjectId, bool]]:
     for index, data in enumerate(layer.data):
         object_id = table[OBJECT].iloc[index] if OBJECT in table else 1
         sign = table[POLARITY].iloc[index] if POLARITY in table else POSITIVE
-        number = 1 if pd.isna(object_id) else int(object_id)
+        number = 1 if object_id != object_id else int(object_id)  # a row of somebody else may be NaN
         yield data, max(number, 1), str(sign) not in (NEGATIVE, "False", "0", "-")

@@ -7,15 +7,17 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_sam2.plugin.label_layer import LabelLayer, Stroke
 from napari_sam2.plugin.opening import Opened
 from napari_sam2.plugin.outline import filled
 from napari_sam2.plugin.prompt_edits import Edit, Given, Key, edits
 from napari_sam2.plugin.prompt_layers import PromptLayers
+from napari_sam2.plugin.transform import PLACING
 from napari_sam2.prompts import Direction, FrameIndex, ObjectId
 from napari_sam2.session.region import Region
+from napari_sam2.session.session import Session
 from napari_sam2.session.stale import stale
 from napari_sam2.session.worker import Ticket, Worker
 
@@ -33,6 +35,10 @@ class Sitting:
         Its session, which belongs to the worker from now on, and what its axes are.
     deliver
         Told of every ticket that is done, in the worker's thread.
+    on_made
+        Given every layer that is made.
+    before
+        An earlier sitting at the same image; its layers are taken over.
     """
 
     def __init__(
@@ -41,6 +47,8 @@ class Sitting:
         image: Image,
         opened: Opened,
         deliver: Callable[[Ticket], object],
+        on_made: Callable[[Layer], object] = lambda layer: None,
+        before: Sitting | None = None,
     ) -> None:
         session, axes = opened.session, opened.axes
         self.image = image
@@ -53,22 +61,35 @@ class Sitting:
         self.positive = True
         self._said: dict[Key, Given] = {}
         self._waiting: set[Ticket] = set()
-        self.label_layer = LabelLayer(viewer, image, axes, self._painted)
+        labels = None if before is None else before.label_layer.release()
+        points, shapes = (None, None) if before is None else before.prompt_layers.release()
+        self.label_layer = LabelLayer(viewer, image, axes, self._painted, on_made, labels)
         self.prompt_layers = PromptLayers(
-            viewer, image, axes, self.label_layer.color, self._prompts_changed, self._outlined
+            viewer,
+            image,
+            axes,
+            self.label_layer.color,
+            self._prompts_changed,
+            self._outlined,
+            on_made,
+            points,
+            shapes,
         )
         session.events.labels_changed.connect(self._fetch)
+        for name in PLACING:
+            moved = getattr(image.events, name, None)
+            if moved is not None:
+                moved.connect(self._moved)
         self.ensure_layers()
-        for frame in range(len(session)):
-            if any(frame in session.masks(object_id) for object_id in session.objects):
-                self._fetch(frame, Region(0, 0, *session.shape))
-        self.mirror()
+        if session.steps:
+            self.worker.do(self._fetch_all, "show")
 
     def ensure_layers(self) -> None:
         """Make the layers that are missing; a deleted one is a wish to rebuild it."""
         self.label_layer.ensure()
         self.prompt_layers.ensure()
         self.choose(self.object_id)
+        self.mirror()
 
     def facts(self, frame: FrameIndex) -> dict[str, Any]:
         """Return the fields of `Status` that the session decides, with `frame` on screen."""
@@ -192,6 +213,10 @@ class Sitting:
             elif row is not None:
                 self._clear(stroke.frame, object_id)
 
+    def _moved(self, event: Any = None) -> None:
+        self.label_layer.follow()
+        self.prompt_layers.follow()
+
     # What the session says
 
     def done(self, ticket: Ticket) -> None:
@@ -215,6 +240,10 @@ class Sitting:
         """Bring labels over; in the worker's thread."""
         self.label_layer.put(frame, region, self.session.labels(frame)[region.slices])
 
+    def _fetch_all(self, session: Session) -> None:
+        for frame in sorted({frame for key in session.objects for frame in session.masks(key)}):
+            self._fetch(frame, Region(0, 0, *session.shape))
+
     def _wait_for(self, ticket: Ticket) -> Ticket:
         self._waiting.add(ticket)
         if ticket.outcome is not None:
@@ -224,5 +253,9 @@ class Sitting:
     def close(self) -> None:
         """End the worker and the session; what it saved stays, and so do the layers."""
         self.session.events.labels_changed.disconnect(self._fetch)
+        for name in PLACING:
+            moved = getattr(self.image.events, name, None)
+            if moved is not None:
+                moved.disconnect(self._moved)
         self.worker.close()
         self.session.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from napari.layers import Image
+from napari.layers import Image, Layer
 from psygnal import Signal, SignalGroup
 
 from napari_sam2.plugin import autosaves, opening
@@ -48,16 +48,25 @@ class Sittings:
         Whose image layers they are.
     deliver
         Told of every ticket that is done, in a worker's thread.
+    on_made
+        Given every layer that is made.
     """
 
-    def __init__(self, viewer: napari.components.ViewerModel, deliver: Callable[[Ticket], object]) -> None:
+    def __init__(
+        self,
+        viewer: napari.components.ViewerModel,
+        deliver: Callable[[Ticket], object],
+        on_made: Callable[[Layer], object],
+    ) -> None:
         self.events = SittingEvents()
         self.current: Sitting | None = None
         self.image: Image | None = None
         self.axes: LayerAxes | None = None
         self._viewer = viewer
         self._deliver = deliver
+        self._on_made = on_made
         self._known: dict[Image, Sitting] = {}
+        self._retired: dict[Image, Sitting] = {}
         self._thread = ThreadPoolExecutor(1, "napari-sam2 opening")
         self._asked: Future[Opened] | None = None
         self.events._opened.connect(self._take, thread="main")
@@ -88,7 +97,7 @@ class Sittings:
         """Work on a layer: its sitting is taken up again, or a new one begins in the background."""
         known = self._known.get(layer)
         if known is not None and known.axes != axes:
-            self._end(self._known.pop(layer))
+            self._retire(layer)
             known = None
         self.leave()
         self.image, self.axes = layer, axes
@@ -103,11 +112,10 @@ class Sittings:
         layer, axes = self.image, self.axes
         if layer is None or axes is None:
             return
-        known = self._known.pop(layer, None)
+        known = self._known.get(layer)
         steps = () if known is None else known.session.steps
         self.leave()
-        if known is not None:
-            self._end(known)
+        self._retire(layer)
         self.choose(layer, axes, choices, steps)
 
     def take_up(self, file: Path) -> None:
@@ -152,28 +160,32 @@ class Sittings:
             self.events.failed.emit(error)
             return
         opened = asked.result()
-        before = self._known.pop(self.image, None)
-        if before is not None:
-            self._end(before)
+        self._retire(self.image)
+        before = self._retired.pop(self.image, None)
         self.axes = opened.axes
-        sitting = Sitting(self._viewer, self.image, opened, self._deliver)
+        sitting = Sitting(self._viewer, self.image, opened, self._deliver, self._on_made, before)
         self._known[self.image] = self.current = sitting
         self.events.ready.emit(sitting)
         if opened.trouble is not None:
             self.events.failed.emit(opened.trouble)
 
-    def _end(self, sitting: Sitting) -> None:
-        sitting.prompt_layers.remove()
-        sitting.label_layer.remove()
-        _close(sitting)
+    def _retire(self, layer: Image) -> None:
+        """End the sitting at an image; its layers wait for the next one there."""
+        known = self._known.pop(layer, None)
+        if known is not None:
+            _close(known)
+            self._retired[layer] = known
 
     def _layer_removed(self, event: Any) -> None:
         layer = event.value
         if layer is self.image:
             self.leave()
-        known = self._known.pop(layer, None) if isinstance(layer, Image) else None
-        if known is not None:
-            self._end(known)
+        if isinstance(layer, Image):
+            self._retire(layer)
+            gone = self._retired.pop(layer, None)
+            if gone is not None:
+                gone.prompt_layers.remove()
+                gone.label_layer.remove()
 
 
 def _close(sitting: Sitting) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from collections.abc import Callable
+
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_sam2.plugin.bridge import Bridge
 from napari_sam2.plugin.control_set import ControlSet
 from napari_sam2.plugin.controls import Control
 from napari_sam2.plugin.keymap import Action
+from napari_sam2.plugin.listening import listen
 from napari_sam2.plugin.status import Status
 from napari_sam2.prompts import Direction
 
@@ -25,45 +28,45 @@ class TrackPanel(QWidget):
         super().__init__()
         self._bridge = bridge
         self._controls = ControlSet(bridge.status)
-        keys = bridge.shortcuts
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        ways = QGridLayout()
+        ways = QHBoxLayout()
         column.addLayout(ways)
-        for place, (control, text, action, pressed) in enumerate(
-            (
-                (Control.BACKWARD, "\u25c0 Back", Action.BACKWARD, self.backward),
-                (Control.BOTH, "\u25c0 Both \u25b6", Action.BOTH, self.both),
-                (Control.FORWARD, "Forward \u25b6", Action.FORWARD, self.forward),
-                (Control.STOP, "Stop", Action.STOP, bridge.cancel),
-                (Control.RESUME, "Resume", Action.RESUME, bridge.resume),
-            )
+        for control, text, action, pressed in (
+            (Control.BACKWARD, "\u25c0 Back", Action.BACKWARD, self.backward),
+            (Control.BOTH, "\u25c0 Both \u25b6", Action.BOTH, self.both),
+            (Control.FORWARD, "Forward \u25b6", Action.FORWARD, self.forward),
         ):
-            shortcut = keys[action]
-            tip = f"{shortcut.text[0].upper()}{shortcut.text[1:]} ({shortcut.shown})."
-            made = self._controls.button(control, text, tip, pressed)
-            ways.addWidget(made, place // 3, place % 3)
-            ways.setColumnStretch(place % 3, 1)
+            ways.addWidget(self._button(control, text, action, pressed), 1)
         limits = QHBoxLayout()
+        column.addLayout(limits)
         self._from, self._to = QSpinBox(), QSpinBox()
-        for text, box, tip in (
-            ("from", self._from, "Following goes no further back than this."),
-            ("to", self._to, "Following goes no further than this."),
+        for prefix, box, tip in (
+            ("from ", self._from, "Following goes no further back than this."),
+            ("to ", self._to, "Following goes no further than this."),
         ):
-            label = QLabel(text)
-            limits.addWidget(label)
-            limits.addWidget(box, 1)
-            label.setToolTip(tip)
+            box.setPrefix(prefix)
             box.setToolTip(tip)
             box.setKeyboardTracking(False)
-        ways.addLayout(limits, 1, 2)
+            limits.addWidget(box, 1)
+        running = QHBoxLayout()
+        column.addLayout(running)
+        running.addWidget(self._button(Control.STOP, "Stop", Action.STOP, bridge.cancel))
+        running.addWidget(self._button(Control.RESUME, "Resume", Action.RESUME, bridge.resume))
         self._bar = QProgressBar()
-        self._bar.setToolTip("Frames that are done, of those to do.")
+        self._bar.setToolTip("How far following is, and how long it will still take.")
         self._bar.setTextVisible(True)
-        column.addWidget(self._bar)
+        running.addWidget(self._bar, 1)
         self._frames = -1
-        bridge.events.status_changed.connect(self._show)
+        listen(self, bridge.events.status_changed, self._show)
         self._show(bridge.status)
+
+    def _button(
+        self, control: Control, text: str, action: Action, pressed: Callable[[], object]
+    ) -> QPushButton:
+        shortcut = self._bridge.shortcuts[action]
+        tip = f"{shortcut.text[0].upper()}{shortcut.text[1:]} ({shortcut.shown})."
+        return self._controls.button(control, text, tip, pressed)
 
     def forward(self) -> None:
         """Follow to the end of the range."""

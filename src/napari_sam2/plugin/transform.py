@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
+# What places a layer, in the names of its attributes and events.
+PLACING = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+
 
 def placed(layer: Layer, origin: npt.NDArray[np.float64] | None = None) -> dict[str, Any]:
     """Return what makes a new layer lie where `layer` does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from napari_sam2.training.checkpoint import LAST, PREVIOUS
 from napari_sam2.training.clips import ClipMix
 from napari_sam2.training.config import Parts, TrainConfig
 from napari_sam2.training.curve import draw_curve
-from napari_sam2.training.loop import METRICS, Clips, Stage, train_stage
+from napari_sam2.training.loop import METRICS, Clips, Stage, StepReport, train_stage
 from napari_sam2.training.run import Run
 from napari_sam2.training.sources import SplitData
 from napari_sam2.training.step_clips import StepClips
@@ -75,6 +76,7 @@ def fine_tune(
     budget: Budget | None = None,
     run: Run | None = None,
     origin: str = "",
+    on_step: Callable[[StepReport], object] | None = None,
 ) -> SAM2:
     """Train a network further and return the result in evaluation mode; what came in is not changed.
 
@@ -97,6 +99,9 @@ def fine_tune(
         Where and how.
     origin
         In words, what model and which data: a run in the folder goes on only where it is the same.
+    on_step
+        Told of every step among those of all stages, in place of a bar on the terminal; an exception from it
+        stops the training.
 
     Raises
     ------
@@ -134,12 +139,21 @@ def fine_tune(
             save_seconds=run.save_seconds,
             ranks=run.ranks,
             title=title,
+            on_step=None if on_step is None else _of_all(on_step, stages, k),
         )
     if run.ranks.first:
         draw_curve([name / METRICS for name in names], folder / "curve.png")
     tuned = SAM2(model.config)
     tuned.load_official(weights)
     return tuned.to(run.device).eval().requires_grad_(False)
+
+
+def _of_all(
+    on_step: Callable[[StepReport], object], stages: Sequence[TrainConfig], stage: int
+) -> Callable[[StepReport], object]:
+    """Count a stage's steps among those of all."""
+    before, whole = sum(one.steps for one in stages[:stage]), sum(one.steps for one in stages)
+    return lambda report: on_step(replace(report, step=before + report.step, steps=whole))
 
 
 def save_fine_tune(model: SAM2, path: Path, notes: dict[str, Any]) -> Path:

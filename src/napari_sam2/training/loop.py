@@ -232,6 +232,7 @@ def train_stage(
     save_seconds: float = 60.0,
     ranks: Ranks | None = None,
     title: str | None = None,
+    on_step: Callable[[StepReport], object] | None = None,
 ) -> Weights:
     """Train one stage, or the rest of it, behind a bar of progress, and return the averaged weights.
 
@@ -243,12 +244,16 @@ def train_stage(
         See `Stage.run`.
     title
         What to call it on the terminal.
+    on_step
+        Told of every step, in place of the bar; an exception from it stops the training.
     """
     stage = Stage(weights, network, config, out, device, ranks)
-    quiet = None if stage.ranks.first else True
+    quiet = None if stage.ranks.first and on_step is None else True
     bar: Any = tqdm(total=config.steps, initial=stage.step, unit="step", desc=title, disable=quiet)
     with bar:
         for report in stage.run(clips, save_seconds):
+            if on_step is not None:
+                on_step(report)
             score = report.score
             ious = {"first": score.first_iou, "tracked": score.tracked_iou}
             words = [f"loss {score.loss:.2f}", *(f"{k} {v:.2f}" for k, v in ious.items() if v is not None)]
