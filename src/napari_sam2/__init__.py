@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2.io.checkpoints import load_model, save_model
     from napari_sam2.io.frames import open_frames
     from napari_sam2.io.images import open_image
+    from napari_sam2.plugin.attach import attach
     from napari_sam2.prompts import Box, Click, Direction, MaskPrompt, PromptSet
     from napari_sam2.session.session import Session
 
@@ -53,6 +54,7 @@ __all__ = [
     "TrackingPolicy",
     "VideoTracker",
     "__version__",
+    "attach",
     "load_model",
     "open_frames",
     "open_image",
@@ -79,6 +81,7 @@ _HOMES = {
     "StorageError": "errors",
     "TrackingPolicy": "inference.policy",
     "VideoTracker": "inference.tracker",
+    "attach": "plugin.attach",
     "load_model": "io.checkpoints",
     "open_frames": "io.frames",
     "open_image": "io.images",

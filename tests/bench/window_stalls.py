@@ -61,9 +61,10 @@ class Window:
 
     def __init__(self, scene: Phantom) -> None:
         import napari
+        from qtpy.QtCore import Qt, QTimer
+
         from napari_sam2.plugin.attach import bridge_of
         from napari_sam2.plugin.segment_dock import SegmentDock
-        from qtpy.QtCore import Qt, QTimer
 
         self.viewer = napari.Viewer()
         self.viewer.add_image(scene.images, name="nuclei")
@@ -98,8 +99,9 @@ class Window:
         self._last = now
 
     def run(self, mode: str) -> float:
-        from napari_sam2.prompts import Direction
         from qtpy.QtCore import QTimer
+
+        from napari_sam2.prompts import Direction
 
         busy = QTimer()
         if mode == "scrolling":

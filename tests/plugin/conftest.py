@@ -40,6 +40,7 @@ def new_viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
     monkeypatch.setenv("NAPARI_SAM2_CACHE", str(tmp_path / "cache"))
     made = []
+    kind = napari.Viewer
 
     def new() -> Any:
         viewer = napari.Viewer()
@@ -49,7 +50,7 @@ def new_viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
     yield new
     for viewer in made:
-        if viewer in napari.Viewer._instances:
+        if viewer in kind._instances:
             viewer.close()
     for _ in range(20):
         QApplication.processEvents()

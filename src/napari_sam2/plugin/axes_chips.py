@@ -70,8 +70,8 @@ class AxesChips(QWidget):
         column.addLayout(follow)
         self._words = QLabel(_NONE)
         self._words.setWordWrap(True)
-        # Two lines are kept free, so that an explanation moves nothing.
-        self._words.setMinimumHeight(2 * self._words.fontMetrics().lineSpacing() + 2)
+        # The line is there with or without an explanation.
+        self._words.setMinimumHeight(self._words.fontMetrics().lineSpacing() + 2)
         self._words.setAlignment(Qt.AlignmentFlag.AlignTop)
         column.addWidget(self._words)
         self.show_axes(None)
@@ -135,6 +135,8 @@ class AxesChips(QWidget):
         self._along.setCurrentText(axes.along if axes is not None and axes.along else "T")
         for widget in (self._follow_label, self._along, self._held_label, self._held, self._here):
             widget.setEnabled(len(choice) == 2)
+            # Another image may bring the choice; whatever is done with this one moves nothing.
+            widget.setVisible(bool(held))
         word = {"T": "frame", "Z": "slice"}.get(held, "place")
         self._held_label.setText(f"{held or 'Z'} at")
         blocked = self._held.blockSignals(True)

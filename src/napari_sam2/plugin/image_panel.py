@@ -29,7 +29,7 @@ from napari_sam2.plugin.status import Model, Status
 if TYPE_CHECKING:
     from napari_sam2.plugin.bridge import Bridge
 
-SIDE = 104
+SIDE = 84
 # At the most so many seconds between two pictures while the slider moves.
 REST = 0.1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor, QKeySequence
-from qtpy.QtWidgets import QGridLayout, QMenu, QPushButton, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QShortcut, QVBoxLayout, QWidget
 
 from napari_sam2.plugin.bridge import Bridge
 from napari_sam2.plugin.controls import Control
@@ -58,18 +58,19 @@ class ObjectPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tree, 1)
-        grid = QGridLayout()
-        column.addLayout(grid)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        column.addLayout(row)
         self.buttons: dict[Control, QPushButton] = {}
-        for place, control in enumerate(self._texts):
+        for control in self._texts:
             if control is Control.RENAME:
                 continue  # in the line itself, and in the menu
             button = QPushButton(self._texts[control][0])
             button.setAutoDefault(False)
             button.setCheckable(control in (Control.HIDE, Control.COMMIT))
             button.clicked.connect(lambda _=False, control=control: self._press(control))
-            grid.addWidget(button, place // 3, place % 3)
-            grid.setColumnStretch(place % 3, 1)
+            button.setStyleSheet("QPushButton { padding: 3px 1px; }")
+            row.addWidget(button, 1)
             self.buttons[control] = button
         for control, key in _KEYS.items():
             shortcut = QShortcut(QKeySequence(key), self.tree)

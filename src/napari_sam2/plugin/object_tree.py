@@ -85,8 +85,8 @@ class ObjectTree(QTreeWidget):
         self.itemSelectionChanged.connect(self._select)
 
     def sizeHint(self) -> QSize:
-        """Return room for seven lines."""
-        return QSize(300, 8 * _LINE)
+        """Return room for five lines."""
+        return QSize(300, 6 * _LINE)
 
     @property
     def selection(self) -> tuple[ObjectId, ...]:

@@ -41,6 +41,9 @@ class Sitting:
         An earlier sitting at the same image; its layers are taken over.
     """
 
+    label_layer: LabelLayer
+    prompt_layers: PromptLayers
+
     def __init__(
         self,
         viewer: napari.components.ViewerModel,
@@ -116,8 +119,14 @@ class Sitting:
     # What the user says
 
     def next_object(self) -> ObjectId:
-        """Let the next prompts be for a new object, and return its number; a session learns of it then."""
-        self.choose(max([*self.session.objects, *(key.object_id for key in self._said)], default=0) + 1)
+        """Let the next prompts be for an object that has none yet, a daughter or a new one; return its number."""
+        said = {key.object_id for key in self._said}
+        empty = [
+            key
+            for key, row in self.session.objects.items()
+            if key not in said | {self.object_id} and not (row.committed or self.session.masks(key))
+        ]
+        self.choose(min(empty, default=max([*self.session.objects, *said], default=0) + 1))
         return self.object_id
 
     def choose(self, object_id: ObjectId) -> None:
