@@ -1,8 +1,8 @@
 """Kill the window again and again while it follows objects; the session comes back and ends the same.
 
-A child opens the window, takes the earlier session up if there is one, otherwise clicks five nuclei, and follows
-them. It is killed (SIGKILL) at a random moment; the next child goes on. What the last one ends with is compared
-with an unbroken run.
+A child opens the window, takes the earlier session up if there is one, otherwise clicks five nuclei, and
+follows them. It is killed (SIGKILL) at a random moment; the next child goes on. What the last one ends with
+is compared with an unbroken run.
 
     xvfb-run -a python tests/bench/killed.py [--kills 20]
 """
@@ -64,7 +64,7 @@ def child(target: Path) -> None:
 
 
 def run(cache: Path, target: Path, seconds: float | None) -> tuple[bool, int]:
-    """Start a child and kill it so long after it begins to follow; return whether it was killed, and its start."""
+    """Start a child and kill it so long after it begins; return whether, and where it began."""
     environment = {**os.environ, "NAPARI_SAM2_CACHE": str(cache)}
     command = [sys.executable, __file__, "--child", str(target)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -2,8 +2,9 @@
 
 Twenty nuclei through sixty frames with the embedded model. `inline` runs the propagation in the main thread
 without a window; `worker` in the worker's thread without a window; the others in a real window whose main
-thread meanwhile does nothing, scrolls through the frames, or paints. A timer in the main thread should fire
-every 5 ms; a stall is by how much it comes late.
+thread meanwhile does nothing, scrolls through the frames, or paints; `apart` propagates in a process
+of its own beside a window that scrolls: what is lost to sharing the cores alone. A timer in the main thread
+should fire every 5 ms; a stall is by how much it comes late.
 
     xvfb-run -a python tests/bench/window_stalls.py [--objects 20] [--frames 60] [--rounds 2]
 """
@@ -12,6 +13,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +27,7 @@ from napari_sam2.imaging.phantoms import Phantom, moving_nuclei
 from napari_sam2.session.worker import Worker
 
 TICK = 0.005
-MODES = ("inline", "worker", "idle", "scrolling", "painting")
+MODES = ("inline", "worker", "idle", "scrolling", "painting", "apart")
 
 
 def prompts(scene: Phantom) -> Iterator[tuple[int, Click]]:
@@ -105,7 +109,7 @@ class Window:
 
         busy = QTimer()
         if mode == "scrolling":
-            busy.timeout.connect(self._scroll)
+            busy.timeout.connect(self.scroll)
             busy.start(50)
         elif mode == "painting":
             layer = self.bridge.sitting.label_layer.layer
@@ -123,7 +127,8 @@ class Window:
         busy.stop()
         return seconds
 
-    def _scroll(self) -> None:
+    def scroll(self) -> None:
+        """Go one frame on, and from the last to the first."""
         dims = self.viewer.dims
         dims.set_current_step(0, (dims.current_step[0] + 1) % int(dims.nsteps[0]))
 
@@ -140,6 +145,25 @@ class Window:
     def close(self) -> None:
         self.viewer.close()
         self.wait(lambda: False, 0.5)
+
+
+def apart(scene: Phantom, given: argparse.Namespace) -> float:
+    """Propagate in another process while a window scrolls through the same images."""
+    from qtpy.QtCore import QTimer
+
+    window = Window(scene)
+    scroll = QTimer()
+    scroll.timeout.connect(window.scroll)
+    scroll.start(50)
+    sizes = ["--objects", str(given.objects), "--frames", str(given.frames), "--size", str(given.size)]
+    command = [sys.executable, __file__, "--modes", "inline", *sizes]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        window.wait(lambda: process.poll() is not None)
+        assert process.stdout is not None
+        table = process.stdout.read()
+    scroll.stop()
+    window.close()
+    return float(re.findall(r"\| inline \| ([\d.]+)", table)[0])
 
 
 def in_window(scene: Phantom, mode: str) -> tuple[float, list[float]]:
@@ -174,6 +198,8 @@ def main() -> None:
         for mode in given.modes:
             if mode in ("inline", "worker"):
                 seconds[mode].append((inline if mode == "inline" else worker)(scene))
+            elif mode == "apart":
+                seconds[mode].append(apart(scene, given))
             else:
                 took, late = in_window(scene, mode)
                 seconds[mode].append(took)

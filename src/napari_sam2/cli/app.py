@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from napari_sam2.cli.batch import batch
 from napari_sam2.cli.demo import demo
 from napari_sam2.cli.evaluate import evaluate
 from napari_sam2.cli.models import models
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command()(track)
 app.command()(replay)
+app.command()(batch)
 app.add_typer(models, name="models")
 app.command()(demo)
 app.command()(evaluate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from napari_sam2.errors import CheckpointError
 from napari_sam2.imaging.intensity import IntensityMap
 from napari_sam2.inference.embedding_store import EmbeddingStore, StoredFrames
 from napari_sam2.io import checkpoints
+from napari_sam2.model.digest import digest as hash_of
 from napari_sam2.model.families import tracking
 from napari_sam2.model.sam2 import SAM2
 
@@ -78,12 +78,3 @@ class Network:
                     f"has now (sha256 {self._expected[:12]}, found {self._sha256[:12]}): give the model "
                     "that it was made with."
                 )
-
-
-def hash_of(model: SAM2) -> str:
-    """Return the SHA-256 of a network's weights, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
-    return digest.hexdigest()
