@@ -35,12 +35,12 @@ def test_command_line_help_needs_no_torch() -> None:
 @pytest.mark.parametrize("name", napari_sam2.__all__)
 def test_every_name_in_the_table_of_contents_is_there(name: str) -> None:
     assert name in dir(napari_sam2)
-    if name == "attach":
-        with warnings.catch_warnings():
+    with warnings.catch_warnings():
+        if name == "attach":
             warnings.simplefilter("ignore")  # napari and what it imports warn about each other
             pytest.importorskip("napari", reason="napari is an extra")
             pytest.importorskip("qtpy.QtWidgets", reason="Qt's libraries are not here", exc_type=ImportError)
-    assert getattr(napari_sam2, name) is not None
+        assert getattr(napari_sam2, name) is not None
 
 
 def test_unknown_name_says_so() -> None:
