@@ -68,7 +68,7 @@ class RecordingBridge:
     def __init__(self, session: Session | None) -> None:
         from psygnal.qt import start_emitting_from_queue
 
-        from napari_sam2.plugin.bridge import BridgeEvents
+        from napari_sam2.plugin.board import BridgeEvents
         from napari_sam2.plugin.keymap import SHORTCUTS
 
         start_emitting_from_queue(5)

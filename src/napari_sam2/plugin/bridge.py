@@ -9,21 +9,19 @@ from typing import Any
 
 import napari
 from napari.layers import Image, Points, Shapes
-from napari.utils.notifications import show_warning
-from psygnal import Signal, SignalGroup
 from psygnal.qt import start_emitting_from_queue
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam2.errors import Sam2Error
 from napari_sam2.io.export_kind import ExportKind
+from napari_sam2.plugin.board import Board
 from napari_sam2.plugin.choices import Choices
 from napari_sam2.plugin.controls import Control, controls_for
 from napari_sam2.plugin.exporting import Exporting
 from napari_sam2.plugin.keymap import SHORTCUTS, Action, Shortcut
 from napari_sam2.plugin.layer_axes import LayerAxes
 from napari_sam2.plugin.layer_keys import LayerKeys
-from napari_sam2.plugin.notices import tell
-from napari_sam2.plugin.run_report import RunReport, ending
+from napari_sam2.plugin.news import News
 from napari_sam2.plugin.sitting import Sitting
 from napari_sam2.plugin.sittings import Sittings
 from napari_sam2.plugin.status import Model, Status, Tool
@@ -31,32 +29,6 @@ from napari_sam2.plugin.worst import WorstFrames
 from napari_sam2.prompts import Direction, FrameIndex, ObjectId
 from napari_sam2.session.confidence import Doubt
 from napari_sam2.session.session import Session
-from napari_sam2.session.worker import Outcome, Ticket
-
-# Results are drawn at most so often; napari's own drawing takes its share of each interval.
-TICK_MS = 80
-
-
-class BridgeEvents(SignalGroup):
-    """What panels listen to; always emitted in the main thread.
-
-    Attributes
-    ----------
-    status_changed
-        (status): anything in it.
-    objects_changed
-        The object table, prompts or lineage changed.
-    masks_changed
-        (frames): masks of these frames changed; some twelve times a second at the most.
-    image_changed
-        Another image, other axes, another mapping or model: `Bridge.session` is another one, or None.
-    """
-
-    status_changed = Signal(Status)
-    objects_changed = Signal()
-    masks_changed = Signal(frozenset)
-    image_changed = Signal()
-    _ticket_done = Signal(object)
 
 
 class Bridge:
@@ -82,39 +54,40 @@ class Bridge:
         choices: Choices = Choices(),  # noqa: B008 - frozen
     ) -> None:
         self.viewer = viewer
-        self.events = BridgeEvents()
         self.choices = choices
-        self.status = Status()
         self.shortcuts = shortcuts
-        self._report = RunReport()
-        self._worst = WorstFrames(self._show_doubt)
+        self._board = Board(viewer)
+        self.events = self._board.events
         start_emitting_from_queue(15)
-        self.events._ticket_done.connect(self._done, thread="main")
+        self._news = News(self._board, lambda: self.sitting, lambda: self.frame, shortcuts, parent)
+        self._worst = WorstFrames(self._show_doubt)
+        self.events.masks_changed.connect(self._worst.begin_again)
         self._exporting = Exporting(
             lambda done, total: self.say(f"Written {done} of {total} ... ({self._key(Action.STOP)} stops)"),
             lambda path: self.say(f"Exported {path}."),
             lambda: self.say("Stopped; nothing was exported."),
-            self._failed,
+            self._board.warn,
         )
-        self._keys = LayerKeys(
+        keys = LayerKeys(
             shortcuts,
             self.undo,
             self.redo,
             self.cancel,
             lambda: self.status.running or self._exporting.busy,
         )
-        self._sittings = Sittings(viewer, self.events._ticket_done.emit, self._keys.give)
-        self._sittings.events.left.connect(self._left)
+        self._sittings = Sittings(viewer, self._news.deliver, keys.give)
+        self._sittings.events.left.connect(self._board.clear)
         self._sittings.events.ready.connect(self._ready)
         self._sittings.events.failed.connect(self._failed)
-        viewer.dims.events.current_step.connect(self._look)
+        viewer.dims.events.current_step.connect(self._news.look)
         viewer.layers.events.removed.connect(self._layer_removed)
-        self._timer = QTimer(parent)
-        self._timer.setInterval(TICK_MS)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
 
     # What there is
+
+    @property
+    def status(self) -> Status:
+        """What the window stands at."""
+        return self._board.status
 
     @property
     def sitting(self) -> Sitting | None:
@@ -176,7 +149,7 @@ class Bridge:
             return
         self._sittings.choose(layer, found, self.choices)
         if self.sitting is None:
-            self._set(image=layer.name, along=found.along, frames=found.frames, model=Model.LOADING)
+            self._board.set(image=layer.name, along=found.along, frames=found.frames, model=Model.LOADING)
             self.say(f"Reading {layer.name} ...")
 
     def choose(self, **changes: Any) -> None:
@@ -205,7 +178,7 @@ class Bridge:
         """Let the next prompts be for a new object."""
         if self._may(Control.NEW_OBJECT) and self.sitting is not None:
             number = self.sitting.next_object()
-            self._look()
+            self._news.look()
             self.say(f"Click object {number}.")
             self.events.objects_changed.emit()
 
@@ -213,14 +186,14 @@ class Bridge:
         """Let the next prompts be for this object."""
         if self.sitting is not None and object_id != self.sitting.object_id:
             self.sitting.choose(object_id)
-            self._look()
+            self._news.look()
             self.events.objects_changed.emit()
 
     def turn(self, positive: bool) -> None:
         """Let the next prompts say what belongs to the object, or what does not."""
         if self.sitting is not None:
             self.sitting.turn(positive)
-        self._set(positive=positive)
+        self._board.set(positive=positive)
 
     def choose_tool(self, tool: Tool) -> None:
         """Take up a tool: its layer is selected, in the mode to draw with it."""
@@ -238,7 +211,7 @@ class Bridge:
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         labels.selected_label = self.sitting.object_id
-        self._set(tool=tool)
+        self._board.set(tool=tool)
 
     def adopt(self, layer: Points | Shapes) -> None:
         """Take a layer that is there already for the prompts of the chosen image."""
@@ -256,20 +229,20 @@ class Bridge:
         """Follow what has changed, or everything if nothing has."""
         control = Control.FORWARD if direction is Direction.FORWARD else Control.BACKWARD
         if self._may(control) and self.sitting is not None:
-            self._set(**self._report.begin())
+            self._news.begin_run()
             self.sitting.propagate(direction, start, stop)
 
     def propagate_both(self, first: FrameIndex | None = None, last: FrameIndex | None = None) -> None:
         """Follow to the end, then back to the beginning."""
         if self._may(Control.BOTH) and self.sitting is not None:
-            self._set(**self._report.begin())
+            self._news.begin_run()
             self.sitting.propagate(Direction.FORWARD, None, last)
             self.sitting.propagate(Direction.BACKWARD, None, first)
 
     def resume(self) -> None:
         """Go on with the propagation that was stopped."""
         if self._may(Control.RESUME) and self.sitting is not None:
-            self._set(**self._report.begin())
+            self._news.begin_run()
             self.sitting.worker.resume()
 
     def cancel(self) -> None:
@@ -341,55 +314,34 @@ class Bridge:
             self.say(f"Writing {path.name} ...")
             self._exporting.start(self.session.results(), path, kind, overwrite)
 
+    def export_effort(self, path: Path, overwrite: bool = False) -> None:
+        """Write how much work each object took."""
+        self.do(lambda session: session.export_effort(path, overwrite), f"Exported {path.name}.")
+
     def close(self) -> None:
         """End all workers; what was saved stays."""
         self._exporting.stop()
         self._worst.close()
-        self._timer.stop()
-        self.viewer.dims.events.current_step.disconnect(self._look)
+        self._news.close()
+        self.viewer.dims.events.current_step.disconnect(self._news.look)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
         self._sittings.close()
 
-    # What happens
-
     def say(self, message: str) -> None:
         """Put a sentence into the status line."""
-        self._set(message=message)
-
-    def _left(self) -> None:
-        self.status = Status(message=self.status.message, tool=self.status.tool)
-        self.events.image_changed.emit()
-        self.events.objects_changed.emit()
-        self.events.status_changed.emit(self.status)
+        self._board.say(message)
 
     def _ready(self, sitting: Sitting) -> None:
-        events = sitting.session.events
-        if not len(events.progress):
-            events.objects_changed.connect(self._objects_changed, thread="main")
-            events.progress.connect(self._progress, thread="main")
-            events.failed.connect(self._failed, thread="main")
-            events.stopped.connect(self._stopped, thread="main")
-            events.halved.connect(self._halved, thread="main")
         sitting.ensure_layers()
-        self._set(model=Model.READY, **self._facts())
+        self._news.follow(sitting)
         self.choose_tool(self.status.tool)
-        if sitting.earlier is not None:
-            self.say("An earlier session of this image is there: Restore takes it up.")
-        elif not sitting.session.steps:
-            follow = (
-                f" Then press {self._key(Action.FORWARD)} to follow it." if self.status.frames > 1 else ""
-            )
-            self.say(f"Click an object.{follow}")
-        else:
-            self.say("The session is there again.")
-        self.events.image_changed.emit()
-        self.events.objects_changed.emit()
-        self._tick()
+        self._news.greet(sitting)
 
     def _failed(self, error: BaseException) -> None:
         if self.sitting is None:
-            self._set(model=Model.FAILED)
-        self.say(tell(error))
+            self._board.fail(error)
+        else:
+            self._board.warn(error)
 
     def _layer_removed(self, event: Any) -> None:
         if self.image is None and isinstance(event.value, Image):
@@ -399,68 +351,8 @@ class Bridge:
         return self.shortcuts[action].shown
 
     def _may(self, control: Control) -> bool:
-        self._look()  # what was just done may still be on its way here
+        self._news.look()  # what was just done may still be on its way here
         why = controls_for(self.status)[control]
         if why:
             self.say(why)
         return not why
-
-    def _progress(self, done: int, total: int) -> None:
-        if self.status.running:
-            self._set(**self._report.at(done, total))
-
-    def _stopped(self, object_id: ObjectId, frame: FrameIndex) -> None:
-        self.say(
-            f"Object {object_id} jumps on {self.status.word} {frame}: following it stopped there. Correct it "
-            "and go on, or leave it if it has ended."
-        )
-
-    def _halved(self, count: int) -> None:
-        show_warning(f"Memory is short: going on with {count} objects at a time, which is slower.")
-
-    def _objects_changed(self) -> None:
-        if self.sitting is not None:
-            self.sitting.mirror()
-            self._look()
-            self.events.objects_changed.emit()
-
-    def _done(self, ticket: Ticket) -> None:
-        sitting = self.sitting
-        if sitting is None:
-            return
-        sitting.done(ticket)
-        error = ticket.future.exception() if ticket.outcome is Outcome.FAILED else None
-        if error is not None:
-            self._failed(error)
-        elif ticket.outcome is Outcome.COMPLETED and ticket.name.endswith("."):
-            self.say(ticket.name)
-        else:
-            told = ending(ticket, self.status.word, self._key(Action.NEXT_WORST), self._key(Action.RESUME))
-            self.say(told or self.status.message)
-        self._tick()
-        self._look()
-        self.events.objects_changed.emit()
-
-    def _look(self, event: Any = None) -> None:
-        self._set(**self._facts())
-        if self.sitting is not None and not self.status.running:
-            self.sitting.worker.look_at(self.status.frame)
-
-    def _facts(self) -> dict[str, Any]:
-        """What can be read from the sitting."""
-        return {} if self.sitting is None else self.sitting.facts(self.frame)
-
-    def _tick(self) -> None:
-        if self.sitting is not None:
-            changed = self.sitting.label_layer.flush(self.frame)
-            if changed:
-                self._worst.begin_again()
-                self.events.masks_changed.emit(changed)
-
-    def _set(self, **changes: Any) -> None:
-        status = replace(self.status, **changes)
-        if status != self.status:
-            if status.message != self.status.message:
-                self.viewer.status = status.message
-            self.status = status
-            self.events.status_changed.emit(status)

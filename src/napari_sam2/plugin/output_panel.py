@@ -20,6 +20,7 @@ FILTERS = {
     f"({' '.join(f'*{end}' for end in kind.suffixes) or '*'})"
     for kind in ExportKind
 }
+EFFORT = "Effort: clicks, seconds and frames of each object (*.csv)"
 
 
 class OutputPanel(QWidget):
@@ -75,9 +76,12 @@ class OutputPanel(QWidget):
     def export(self) -> None:
         """Ask where and as what, and write it."""
         name, chosen = QFileDialog.getSaveFileName(
-            self, "Export", self._suggested(".tif"), ";;".join(FILTERS.values())
+            self, "Export", self._suggested(".tif"), ";;".join([*FILTERS.values(), EFFORT])
         )
         if name:
+            if chosen == EFFORT:
+                self._bridge.export_effort(Path(name), overwrite=True)
+                return
             path, kind = named(Path(name), chosen)
             self._bridge.export(path, kind, overwrite=True)
 

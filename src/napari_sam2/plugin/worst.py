@@ -36,7 +36,7 @@ class WorstFrames:
             self._asked = self._thread.submit(lambda: session.next_worst_frame(seen=seen))
             self._asked.add_done_callback(self._found.emit)
 
-    def begin_again(self) -> None:
+    def begin_again(self, *_: object) -> None:
         """Forget which ones were looked at: masks have changed."""
         self._seen.clear()
 
