@@ -7,10 +7,14 @@ from typer.testing import CliRunner
 
 from napari_sam2.cli.app import app
 from napari_sam2.cli.evaluate import PromptName, ProtocolName
-from napari_sam2.evaluation import extras
+from napari_sam2.evaluation import evaluate, extras
 from napari_sam2.evaluation.evaluate import EvaluationProtocol
+from napari_sam2.evaluation.methods import Tracked
 from napari_sam2.evaluation.objects import Prompting
+from napari_sam2.imaging.corruptions import Corruption
 from napari_sam2.imaging.phantoms import moving_nuclei
+from napari_sam2.inference.policy import TrackingPolicy
+from napari_sam2.model.sam2 import SAM2
 
 pytestmark = pytest.mark.usefixtures("random_nano")
 
@@ -86,6 +90,25 @@ def test_movie_without_extras(movie: Path, tmp_path: Path, monkeypatch: pytest.M
     assert frames == {"", "0", "1", "2", "3"}
 
 
+def test_slices_are_followed_by_the_policy_for_stacks(
+    movie: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    class Noted(Tracked):
+        def __init__(self, model: SAM2, policy: TrackingPolicy | None = None) -> None:
+            super().__init__(model, policy)
+            used.append(policy)
+
+    monkeypatch.setattr(evaluate, "Tracked", Noted)
+    words = ["nano", movie, "--protocol", "first-frame", "--no-plots", "--no-baseline", "--objects", 1]
+    for more in ((), ("--slices",)):
+        code, text, _ = _run(*words, "--out", tmp_path / str(len(more)), *more)
+        assert code == 0
+        assert ("as slices" in text) is bool(more)
+    assert used == [TrackingPolicy(), TrackingPolicy.for_stacks()]
+
+
 def test_online(movie: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, text, err = _run("nano", movie, "--out", out, "--protocol", "online", "--rounds", 2, "--objects", 1)
@@ -136,3 +159,27 @@ def test_data_that_are_not_there(tmp_path: Path) -> None:
     code, _, err = _run("nano", tmp_path, "--out", tmp_path / "out")
     assert code == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_corruptions(movie: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--protocol", "first-frame", "--no-plots", "--no-baseline", "--objects", 1, "--severity", 2]
+    code, text, err = _run(
+        "nano", movie, "--out", out, *words, "--corruption", "Defocus", "--corruption", "stripes"
+    )
+    assert (code, err) == (0, "")
+    assert "What corruptions cost in J&F, 1-click" in text
+    assert (out / "corruptions.md").read_text().splitlines()[-1] in text
+    rows = (out / "corruptions.csv").read_text().splitlines()[1:]
+    assert {tuple(row.split(",")[:2]) for row in rows} == {("defocus", "2"), ("stripes", "2")}
+    code, _, err = _run("nano", movie, "--out", tmp_path / "other", *words, "--corruption", "fog")
+    assert (code, "no corruption 'fog'" in err, err.count("\n")) == (1, True, 1)
+    assert not (tmp_path / "other").exists(), "it is said before the work"
+
+
+def test_all_corruptions(images: Path, tmp_path: Path) -> None:
+    words = ["--no-plots", "--no-baseline", "--objects", 1, "--severity", 1, "--clicks", 1, "--whole-image"]
+    code, text, err = _run("nano", images, "--out", tmp_path / "out", *words, "--corruptions")
+    assert (code, err) == (0, "")
+    named = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
+    assert {one.value for one in Corruption} - named == {"drift and jitter", "missing frames"}

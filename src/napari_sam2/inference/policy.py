@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Any
 
 from napari_sam2.errors import Sam2Error
@@ -85,14 +86,18 @@ class TrackingPolicy:
         taken away, out of the memory too: what lies apart is another object that looks alike. Where no piece
         touches, all stay. A mask from a box alone or a painted one is left as it is.
     contiguous_within
-        For the slices of a stack: a body hangs together, and once it has ended it does not come back. A tracked
-        mask that touches none of the object's masks on so many frames before is not taken, and an object that
-        was not found on so many frames in a row is not looked for any more. 0: it may jump and come back.
-        Needs `drop_strays`.
+        For the slices of a stack: a body hangs together, and once it has ended it does not come back. A
+        tracked mask that touches none of the object's masks on so many frames before is not taken, and an
+        object that was not found on so many frames in a row is not looked for any more. 0: it may jump and
+        come back. Needs `drop_strays`.
     fades_below
-        For the slices of a stack, too: a tracked object is not there where its object score, a logit, is below
-        this share of the highest one on the tracked frames whose pointers are looked at. Where a body ends a
-        small network grows doubtful, but rarely says so. 0: the sign of the score alone decides.
+        For the slices of a stack, too: a tracked object is not there where its object score, a logit, is
+        below this share of the highest one on the tracked frames whose pointers are looked at. Where a body
+        ends a small network grows doubtful, but rarely says so. 0: the sign of the score alone decides.
+    smooth
+        Standard deviation in pixels of a Gaussian that frames go through before the network sees them. A
+        picture smaller than the network's input is enlarged, and the noise of its pixels with it, to a grain
+        that is taken for texture. 0: none.
     memory_dtype
         Number format of remembered maps; the reference stores bfloat16.
     state_bytes
@@ -123,6 +128,7 @@ class TrackingPolicy:
     drop_strays: bool = True
     contiguous_within: int = 0
     fades_below: float = 0.0
+    smooth: float = 0.0
     memory_dtype: str = "bfloat16"
     state_bytes: int = 512 * 2**20
     embedding_bytes: int = 256 * 2**20
@@ -139,6 +145,8 @@ class TrackingPolicy:
             raise Sam2Error(f"contiguous_within is 0 for never, or 1 and more, got {self.contiguous_within}.")
         if self.contiguous_within and not self.drop_strays:
             raise Sam2Error("contiguous_within goes further than drop_strays: switch that on, too.")
+        if not 0 <= self.smooth < inf:
+            raise Sam2Error(f"smooth is a number of pixels from 0 on, got {self.smooth}.")
         if not 0 <= self.fades_below <= 1:
             raise Sam2Error(f"fades_below is a share from 0 to 1, got {self.fades_below}.")
         if self.memory_dtype not in ("float32", "float16", "bfloat16"):

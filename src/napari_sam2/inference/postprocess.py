@@ -43,8 +43,8 @@ def fill_holes(logits: Tensor, area: int) -> Tensor:
     return torch.where(torch.from_numpy(holes).to(logits.device), HOLE_LOGIT, logits)
 
 
-def drop_strays(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Take away the pieces of masks that lie apart from what is wanted; where none meets it, all stay.
+def drop_strays(logits: Tensor, wanted: Tensor, keep_alone: bool = True) -> Tensor:
+    """Take away the pieces of masks that lie apart from what is wanted.
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ def drop_strays(logits: Tensor, wanted: Tensor) -> Tensor:
         (b, 1, h, w).
     wanted
         (b, h, w) bool: where the object was a frame ago, or where a user clicked.
+    keep_alone
+        Whether all pieces stay where none meets what is wanted.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def drop_strays(logits: Tensor, wanted: Tensor) -> Tensor:
     for row, (mask, place) in enumerate(zip(masks, places, strict=True)):
         pieces, count = ndimage.label(mask, structure=_EIGHT)
         met = np.unique(pieces[mask & place])
-        if met.size and met.size < count:
+        if met.size < count and (met.size or not keep_alone):
             strays[row] = mask & ~np.isin(pieces, met)
     if not strays.any():
         return logits

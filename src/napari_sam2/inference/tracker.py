@@ -19,6 +19,7 @@ from napari_sam2.inference.memory_bank import MemorySelection
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.postprocess import separate
 from napari_sam2.inference.records import RecordStore
+from napari_sam2.inference.smooth_frames import SmoothFrames
 from napari_sam2.inference.track_state import ObjectTrack, TrackState
 from napari_sam2.model.families import ImageModel, tracking
 from napari_sam2.model.values import NO_OBJECT
@@ -69,6 +70,8 @@ class VideoTracker:
                 f"A video has the shape (T, H, W) or (T, H, W, 3), got {shape}. "
                 "Give a single image as image[None]; put the time axis (or Z) first."
             )
+        if self.policy.smooth:
+            frames = SmoothFrames(frames, self.policy.smooth)
         if intensity is None:
             intensity = IntensityMap.for_frames(frames)
         return TrackState(

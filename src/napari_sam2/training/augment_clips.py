@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from napari_sam2.training.flaws import flaw
+
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -247,8 +249,11 @@ def disturb(rng: np.random.Generator, images: FloatArray, masks: BoolArray) -> t
     return images, masks
 
 
-def restain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
-    """Change window, gamma, contrast, colour, focus and noise of (T, S, S, C), C 1 or 3; returns C 3."""
+def restain(rng: np.random.Generator, images: FloatArray, flaws: float = 0.0) -> FloatArray:
+    """Change window, gamma, contrast, colour, focus and noise of (T, S, S, C), C 1 or 3; returns C 3.
+
+    `flaws` is the share of clips that get one of `flaws.flaw` besides; with 0 nothing is drawn for it.
+    """
     frames, gray = len(images), images.shape[-1] == 1
     if rng.random() < 0.5:
         low, high = np.quantile(images[:, ::4, ::4], (0.08 * rng.random(), 1 - 0.2 * rng.random() ** 3))
@@ -274,6 +279,8 @@ def restain(rng: np.random.Generator, images: FloatArray) -> FloatArray:
     if rng.random() < 0.3:
         images = images + _grain(rng, images)
     images = np.clip(images, 0, 1)
+    if flaws and rng.random() < flaws:
+        images = flaw(rng, images)
     if gray:
         images = np.repeat(images, 3, axis=-1)
         if rng.random() < 0.05:

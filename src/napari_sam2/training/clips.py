@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from napari_sam2.errors import StorageError
 from napari_sam2.training import augment_clips as augment
 from napari_sam2.training.collage import collage
+from napari_sam2.training.depth import depth_collage
 from napari_sam2.training.recordings import Kind, Recording, load_recordings, phantom_recordings
 
 
@@ -62,6 +63,8 @@ class ClipSource:
     lively
         Share of the gray stills whose objects move one by one in a clip of several frames (see `collage`);
         over the others only the camera moves.
+    deep
+        Of these, the share whose objects become bodies in a stack (see `depth_collage`).
     """
 
     def __init__(
@@ -78,12 +81,13 @@ class ClipSource:
         phantoms: int = 60,
         recordings: Sequence[Recording] | None = None,
         lively: float = 0.6,
+        deep: float = 0.0,
     ) -> None:
         if recordings is None:
             recordings = load_recordings(Path(folder), cache) + phantom_recordings(phantoms)
         self.recordings = recordings
         self.size, self.frames, self.max_objects, self.min_area = size, frames, max_objects, min_area
-        self.lively = lively
+        self.lively, self.deep = lively, deep
         self._rng = np.random.default_rng(seed)
         mix = mix or ClipMix()
         shares = {Kind[field.name.upper()]: float(getattr(mix, field.name)) for field in fields(mix)}
@@ -151,7 +155,7 @@ class ClipSource:
     def _enliven(
         self, plane: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint16], level: int, view: augment.View
     ) -> tuple[list[npt.NDArray[np.uint8]], list[npt.NDArray[np.uint16]], augment.View]:
-        """A movie of what the view shows, with a margin from which objects come in, in its own pixels."""
+        """A movie or stack of what the view shows, with a margin round it, in its own pixels."""
         scale = 2**level
         coarse = labels[scale // 2 :: scale, scale // 2 :: scale][: plane.shape[0], : plane.shape[1]]
         y, x, half_height, half_width = (
@@ -159,7 +163,8 @@ class ClipSource:
         )
         top, left = max(int(y - 1.2 * half_height), 0), max(int(x - 1.2 * half_width), 0)
         cut = (slice(top, int(y + 1.2 * half_height) + 1), slice(left, int(x + 1.2 * half_width) + 1))
-        movie, truth = collage(
+        make = depth_collage if self.deep and self._rng.random() < self.deep else collage
+        movie, truth = make(
             self._rng, plane[: coarse.shape[0], : coarse.shape[1]][cut], coarse[cut], self.frames
         )
         moved = augment.View(y - top, x - left, half_height, half_width)
