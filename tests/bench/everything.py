@@ -28,7 +28,8 @@ from napari_sam2.inference.everything_policy import EverythingPolicy, SeededPoli
 from napari_sam2.inference.found_masks import FoundMask, flatten
 from napari_sam2.inference.matching import match, overlaps
 from napari_sam2.inference.seeded import SeededEverything
-from napari_sam2.inference.track_everything import TrackEverything, TrackEverythingPolicy
+from napari_sam2.inference.track_everything import TrackEverything
+from napari_sam2.inference.track_everything_policy import TrackEverythingPolicy
 from napari_sam2.io.datasets import open_dataset
 from napari_sam2.model.sam2 import SAM2
 

@@ -12,7 +12,7 @@ CLICKED = replace(OPEN, objects=1, prompted=True, here=True, masks=True, can_und
 RUNNING = replace(CLICKED, running=True)
 WORK = {Control.PROMPT, Control.NEW_OBJECT, Control.SAVE, Control.OPEN, Control.SCRIPT}
 WAYS = {Control.FORWARD, Control.BACKWARD, Control.BOTH}
-TABLE = {Control.DELETE, Control.HIDE, Control.COMMIT, Control.RENAME}
+TABLE = {Control.DELETE, Control.HIDE, Control.COMMIT, Control.RENAME, Control.CLASSIFY}
 
 
 @pytest.mark.parametrize(

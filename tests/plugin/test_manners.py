@@ -157,11 +157,14 @@ def test_an_image_of_nan_is_told(desk: Desk, notices: list[str]) -> None:
 def test_no_weights_and_no_network_is_told(
     desk: Desk, notices: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_sam2.io.registry._BASE", "http://127.0.0.1:9/nothing")
-    desk.bridge.choose(model="/nowhere/weights.safetensors")
+    from napari_sam2.io.registry import CHECKPOINTS, Checkpoint
+
+    name = "sam2.1_hiera_tiny"
+    monkeypatch.setitem(CHECKPOINTS, name, Checkpoint(name, "http://127.0.0.1:9/tiny.pt"))
+    desk.bridge.choose(model=name)
     desk.visitor.wait(lambda: desk.bridge.session is not None)
     desk.visitor.click(desk.image, middle(0, 1))
-    desk.visitor.wait(lambda: any("weights.safetensors" in one for one in notices))
+    desk.visitor.wait(lambda: any("tiny.pt" in one for one in notices))
     desk.visitor.rest(0.3)
     assert not len(desk.bridge.sitting.prompt_layers.points.data)  # nothing is shown that is not so
     desk.bridge.choose(model="nano")

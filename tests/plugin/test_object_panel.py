@@ -15,7 +15,7 @@ from napari_sam2.session.session import Session
 from tests.conftest import seed_weights
 from tests.plugin.recording import RecordingBridge, end, make_session, need_qt, taken_back, wait
 
-NAME, FRAMES, LEAST, SHOWN, LOCKED = range(5)
+NAME, CLASS, FRAMES, LEAST, SHOWN, LOCKED = range(6)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,91 @@ def test_renaming_with_the_keyboard(panel: Any, bridge: RecordingBridge) -> None
     wait(lambda: bridge.session.objects[1].name == "hmc")
 
 
+def typing(panel: Any) -> Any:
+    """The field that is typed into, once it is there."""
+    from qtpy.QtWidgets import QLineEdit
+
+    fields: list[Any] = []
+    wait(lambda: fields.extend(filter(QLineEdit.isVisible, panel.tree.findChildren(QLineEdit))) or fields)
+    return fields[0]
+
+
+def closed(panel: Any) -> None:
+    from qtpy.QtWidgets import QLineEdit
+
+    wait(lambda: not any(field.isVisible() for field in panel.tree.findChildren(QLineEdit)))
+
+
+def test_a_class_is_typed_where_it_stands(panel: Any, bridge: RecordingBridge) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    focus(panel)
+    where = panel.tree.visualItemRect(line(panel, 3)).center()
+    where.setX(panel.tree.header().sectionPosition(CLASS) + 8)
+    for click in (QTest.mouseClick, QTest.mouseDClick):
+        click(panel.tree.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    QTest.keyClicks(typing(panel), " {mitotic} ")
+    QTest.keyClick(typing(panel), Qt.Key.Key_Return)
+    closed(panel)
+    assert [row.label_class for row in bridge.session.objects.values()] == ["", "", "{mitotic}"]
+    assert line(panel, 3).text(CLASS) == "{mitotic}"
+    assert bridge.said[-1] == "Object 3: class {mitotic}."
+    key(panel, "L")
+    typing(panel).selectAll()
+    QTest.keyClick(typing(panel), Qt.Key.Key_Backspace)
+    QTest.keyClick(typing(panel), Qt.Key.Key_Return)
+    closed(panel)
+    assert bridge.session.objects[3].label_class == ""
+    assert bridge.said[-1] == "Object 3: no class any more."
+
+
+def test_classes_in_use_are_offered_and_taken_for_all_that_are_selected(
+    panel: Any, bridge: RecordingBridge
+) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    bridge.do(lambda session: session.classify(1, "mitotic"), "Classified.")
+    bridge.do(lambda session: session.classify(2, "apoptotic"), "Classified.")
+    assert panel.tree.classes == ("apoptotic", "mitotic")
+    focus(panel)
+    panel.tree.select([2, 3])
+    line(panel, 1).setSelected(False)
+    key(panel, "L")
+    editor = typing(panel)
+    editor.selectAll()
+    QTest.keyClicks(editor, "MI")
+    popup = editor.completer().popup()
+    wait(popup.isVisible)
+    assert editor.completer().completionCount() == 1
+    QTest.keyClick(popup, Qt.Key.Key_Down)
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    closed(panel)
+    assert [row.label_class for row in bridge.session.objects.values()] == ["mitotic"] * 3
+    assert bridge.said[-1] == "Object 2 and Object 3: class mitotic."
+
+
+def test_a_class_that_is_only_looked_at_stays(panel: Any, bridge: RecordingBridge) -> None:
+    bridge.do(lambda session: session.classify(1, "mitotic"), "Classified.")
+    steps = len(bridge.session.steps)
+    focus(panel)
+    panel.tree.select([1, 2, 3])
+    key(panel, "L")
+    assert typing(panel).text() == "mitotic"
+    panel.tree.setFocus()
+    closed(panel)
+    assert len(bridge.session.steps) == steps
+
+
+def test_an_object_without_a_prompt_has_no_class_yet(panel: Any) -> None:
+    from qtpy.QtWidgets import QLineEdit
+
+    press(panel, Control.NEW_OBJECT)
+    panel.tree.itemDoubleClicked.emit(line(panel, 4), CLASS)
+    assert panel.tree.findChild(QLineEdit) is None
+
+
 def test_hide_and_commit_are_turned_on_and_off(panel: Any, bridge: RecordingBridge) -> None:
     press(panel, Control.HIDE)
     assert bridge.session.objects[1].hidden
@@ -215,7 +300,7 @@ def test_lines_that_stay_the_same_are_not_touched(panel: Any) -> None:
 
 def test_menu_has_every_verb(panel: Any) -> None:
     actions = {action.text(): action for action in panel.menu().actions()}
-    assert list(actions) == ["New", "Merge", "Divide", "Hide", "Commit", "Delete", "Rename"]
+    assert list(actions) == ["New", "Merge", "Divide", "Hide", "Commit", "Delete", "Rename", "Class"]
     assert not actions["Merge"].isEnabled()
     assert "Ctrl+click" in actions["Merge"].toolTip()
 
@@ -238,3 +323,13 @@ def test_nothing_moves_and_320_pixels_are_enough(panel: Any, bridge: RecordingBr
     panel.layout().activate()
     assert places == {control: button.geometry() for control, button in panel.buttons.items()}
     assert panel.minimumSizeHint().width() <= 320
+
+
+def test_a_long_class_leaves_room_for_names(panel: Any, bridge: RecordingBridge) -> None:
+    header = panel.tree.header()
+    width = header.sectionSize(CLASS)
+    bridge.do(lambda session: session.classify(1, "metaphase, out of focus, at the rim"), "Classified.")
+    assert width < header.sectionSize(CLASS) <= 84
+    assert header.sectionSize(NAME) >= 84
+    assert header.length() <= panel.tree.viewport().width() <= 320
+    assert "out of focus" in line(panel, 1).toolTip(CLASS)

@@ -25,6 +25,7 @@ NO_LINEAGE: dict[int, Division] = {}
 
 def test_daughters_stand_under_their_mother_and_a_new_object_at_the_end() -> None:
     objects = {number: SessionObject(f"n{number}") for number in (1, 2, 3, 4, 5)}
+    objects[2] = SessionObject("n2", committed=True, label_class="mitotic")
     mask = FrameMask(RunLengths.encode(np.ones((2, 2), bool)), 0.5, 1.0)
     curves = {2: Curve.of({0: mask, 1: mask}, {0})}
     rows = table_rows(objects, LINEAGE, curves, 10, 7)
@@ -33,6 +34,11 @@ def test_daughters_stand_under_their_mother_and_a_new_object_at_the_end() -> Non
     assert [row.begun for row in rows] == [True] * 5 + [False]
     assert (rows[1].covered, rows[1].frames, rows[1].least) == (2, 10, 0.5)
     assert rows[0].least is None
+    assert [(row.label_class, row.committed) for row in rows[:3]] == [
+        ("", False),
+        ("mitotic", True),
+        ("", False),
+    ]
     assert len(table_rows(objects, LINEAGE, curves, 10, 3)) == 5
 
 
@@ -59,7 +65,7 @@ def test_daughters_stand_under_their_mother_and_a_new_object_at_the_end() -> Non
             SHUT,
             (1, 2),
             NO_LINEAGE,
-            {Control.NEW_OBJECT, Control.HIDE, Control.COMMIT, Control.RENAME},
+            {Control.NEW_OBJECT, Control.HIDE, Control.COMMIT, Control.RENAME, Control.CLASSIFY},
         ),
         (Status(), (), (), NO_LINEAGE, set()),
     ],

@@ -56,6 +56,7 @@ def sitting(session: Session, middle: Middle) -> list[Callable[[], object]]:
         lambda: session.prompt(5, 4, clicks=[middle(5, 3)]),
         lambda: list(session.propagate(direction="backward")),
         lambda: session.merge(1, [3]),
+        lambda: session.classify(2, "mother"),
         lambda: session.commit(2),
         lambda: session.clear(4, 1),
         lambda: session.delete(4),

@@ -69,6 +69,9 @@ def evaluate(
         bool,
         typer.Option("--all-frames", help="Count the first and the last annotated frame, unlike DAVIS."),
     ] = False,
+    slices: Annotated[
+        bool, typer.Option("--slices", help="Depth, not time: objects hang together, and end once each way.")
+    ] = False,
     whole: Annotated[
         bool,
         typer.Option("--whole-image", help="Look at the whole image at once, not through windows (clicks)."),
@@ -76,6 +79,16 @@ def evaluate(
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Leave out Otsu and watershed beside the model.")
     ] = False,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="Then spoil the data in every way and severity: what it costs."),
+    ] = False,
+    corruption: Annotated[
+        list[str] | None, typer.Option("--corruption", help="Only this one, as in 'shot noise'; repeatable.")
+    ] = None,
+    severity: Annotated[
+        list[int] | None, typer.Option("--severity", min=1, max=5, help="Only this one; repeatable.")
+    ] = None,
     no_plots: Annotated[bool, typer.Option("--no-plots", help="Table, values and pictures only.")] = False,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Pictures of so many worst cases.")] = 8,
     device: Device = None,
@@ -94,6 +107,10 @@ def evaluate(
     from napari_sam2.evaluation.extras import need
     from napari_sam2.evaluation.metrics import FrameRule
     from napari_sam2.evaluation.objects import Choice, Prompting
+    from napari_sam2.evaluation.robustness import corruptions_named, robustness
+    from napari_sam2.evaluation.robustness import write as write_robustness
+    from napari_sam2.imaging.corruptions import SEVERITIES, Corruption
+    from napari_sam2.inference.policy import TrackingPolicy
     from napari_sam2.io.datasets import open_dataset, read_dataset
     from napari_sam2.io.folders import make_folder
 
@@ -102,6 +119,7 @@ def evaluate(
     if not no_baseline:
         need("skimage", "The baselines", "or leave them out with --no-baseline")
     chosen = EvaluationProtocol(protocol.value)
+    spoilt = corruptions_named(corruption) if corruption else tuple(Corruption) if corruptions else ()
     settings = Settings(
         prompting=Prompting(prompt.value),
         image_prompts=ImagePrompts(clicks, box=True, mask=True),
@@ -110,6 +128,7 @@ def evaluate(
         rounds=rounds,
         focus=not whole,
         baseline=not no_baseline,
+        policy=TrackingPolicy.for_stacks() if slices else TrackingPolicy(),
     )
     # Each is read once to find damaged ones before the long work, not in the middle of it.
     sequences = [known.sequence for known in read_dataset(suited_to(chosen, open_dataset(data)))]
@@ -118,7 +137,16 @@ def evaluate(
     unit = "object" if chosen is EvaluationProtocol.CLICKS else "frame"
     with tqdm(unit=unit, disable=None) as bar:
         evaluation = measure(network, sequences, chosen, settings, bar.update)
+    way = ", as slices" if slices else ""
     drawn = "" if objects is None else f", at most {objects} objects each (seed {seed})"
-    title = f"{model} on {data.name}, protocol {chosen.value}{drawn}"
+    title = f"{model} on {data.name}, protocol {chosen.value}{way}{drawn}"
     report.write(out, evaluation, sequences, not no_plots, worst, title)
-    typer.echo(f"{title}\n\n{report.markdown(evaluation.rows)}\n\nWritten to {out}")
+    typer.echo(f"{title}\n\n{report.markdown(evaluation.rows)}\n")
+    if spoilt:
+        severities = tuple(sorted(set(severity or SEVERITIES)))
+        with tqdm(unit=unit, disable=None) as bar:
+            drops = list(
+                robustness(network, sequences, chosen, settings, spoilt, severities, seed, bar.update)
+            )
+        typer.echo(f"{write_robustness(out, drops, title)}\n")
+    typer.echo(f"Written to {out}")

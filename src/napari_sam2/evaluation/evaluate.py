@@ -17,6 +17,7 @@ from napari_sam2.evaluation.objects import Choice, Prompting
 from napari_sam2.evaluation.sequences import from_first_frame, from_middle_slice
 from napari_sam2.evaluation.summary import of_images, of_rounds, of_tracks
 from napari_sam2.evaluation.values import BASELINE, MODEL, Evaluation
+from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.io.datasets import LabelledSequence
 from napari_sam2.model.sam2 import SAM2
 
@@ -53,6 +54,8 @@ class Settings:
         Look at images through windows that fit, or at the whole image at once (clicks).
     baseline
         Measure the classical way, too.
+    policy
+        How the network follows objects.
     """
 
     prompting: Prompting = Prompting.CLICK_1
@@ -62,6 +65,7 @@ class Settings:
     rounds: int = ROUNDS
     focus: bool = True
     baseline: bool = True
+    policy: TrackingPolicy = field(default_factory=TrackingPolicy)
 
 
 USUAL = Settings()
@@ -93,7 +97,7 @@ def evaluate(
     suited = suited_to(protocol, sequences)
     if protocol is EvaluationProtocol.CLICKS:
         return _images(model, suited, settings, advance)
-    followers: dict[str, Follower] = {MODEL: Tracked(model)}
+    followers: dict[str, Follower] = {MODEL: Tracked(model, settings.policy)}
     if settings.baseline:
         followers[BASELINE] = CarriedByOverlap()
     if protocol in (EvaluationProtocol.OFFLINE, EvaluationProtocol.ONLINE):

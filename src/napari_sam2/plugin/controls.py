@@ -18,6 +18,7 @@ class Control(Enum):
     HIDE = "hide"
     COMMIT = "commit"
     RENAME = "rename"
+    CLASSIFY = "classify"
     CLEAR = "clear prompts"
     FORWARD = "forward"
     BACKWARD = "backward"
@@ -62,6 +63,7 @@ def controls_for(status: Status) -> Mapping[Control, str]:
         Control.HIDE: objects,
         Control.COMMIT: objects,
         Control.RENAME: objects,
+        Control.CLASSIFY: objects,
         Control.CLEAR: unlocked
         or ("" if status.here else f"This object has no prompt on this {status.word}."),
         Control.FORWARD: still or sequence,

@@ -14,8 +14,9 @@ from napari_sam2.plugin.controls import Control
 from napari_sam2.plugin.curves import Curves
 from napari_sam2.plugin.keymap import Action
 from napari_sam2.plugin.listening import listen
+from napari_sam2.plugin.object_line import SHOWN
 from napari_sam2.plugin.object_table import Row, kept_of, left_over, named, reasons, table_rows
-from napari_sam2.plugin.object_tree import SHOWN, ObjectTree
+from napari_sam2.plugin.object_tree import ObjectTree
 from napari_sam2.plugin.theme import object_ink, qcolor
 from napari_sam2.prompts import ObjectId
 from napari_sam2.session.session import Session
@@ -27,6 +28,7 @@ _KEYS = {
     Control.HIDE: "H",
     Control.COMMIT: "C",
     Control.RENAME: "F2",
+    Control.CLASSIFY: "L",
 }
 
 
@@ -54,6 +56,7 @@ class ObjectPanel(QWidget):
             Control.COMMIT: self.commit,
             Control.DIVIDE: self.divide,
             Control.RENAME: self.rename,
+            Control.CLASSIFY: self.classify,
         }
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -63,7 +66,7 @@ class ObjectPanel(QWidget):
         column.addLayout(row)
         self.buttons: dict[Control, QPushButton] = {}
         for control in self._texts:
-            if control is Control.RENAME:
+            if control in (Control.RENAME, Control.CLASSIFY):
                 continue  # in the line itself, and in the menu
             button = QPushButton(self._texts[control][0])
             button.setAutoDefault(False)
@@ -80,6 +83,7 @@ class ObjectPanel(QWidget):
         self.tree.customContextMenuRequested.connect(self._open_menu)
         self.tree.chosen.connect(bridge.choose_object)
         self.tree.renamed.connect(self._rename)
+        self.tree.classified.connect(self._classify)
         self.tree.sign_pressed.connect(self._sign_pressed)
         self.tree.selected.connect(self._show_controls)
         listen(self, bridge.events.objects_changed, self._show)
@@ -123,6 +127,10 @@ class ObjectPanel(QWidget):
                 f"({_KEYS[Control.DELETE]} {here}).",
             ),
             Control.RENAME: ("Rename", f"Give the object another name ({_KEYS[Control.RENAME]} {here})."),
+            Control.CLASSIFY: (
+                "Class",
+                f"Say what the selected objects are, in a word ({_KEYS[Control.CLASSIFY]} {here}).",
+            ),
         }
 
     def _color(self, object_id: ObjectId) -> QColor:
@@ -215,6 +223,23 @@ class ObjectPanel(QWidget):
         self._bridge.do(
             lambda session: session.rename(number, name), f"Object {number} is called {name} now."
         )
+
+    def classify(self) -> None:
+        """Let the user type a class of the selected objects into the first of their lines."""
+        chosen = self._chosen()
+        if chosen:
+            self.tree.edit_class(chosen[0].object_id)
+
+    def _classify(self, number: ObjectId, label_class: str) -> None:
+        if number not in self.tree.selection:
+            self.tree.select([number])
+        told = label_class.replace("{", "{{").replace("}", "}}")
+
+        def classify(session: Session, one: ObjectId) -> None:
+            if session.objects[one].label_class != label_class:
+                session.classify(one, label_class)
+
+        self._each(classify, f"{{}}: class {told}." if told else "{}: no class any more.")
 
     def _each(self, verb: Callable[[Session, ObjectId], object], told: str) -> None:
         rows = self._chosen()

@@ -33,6 +33,8 @@ class Row:
         As the session says.
     begun
         Whether the session knows of it; else it waits for its first prompt.
+    label_class
+        What it is; empty where nobody said.
     """
 
     object_id: ObjectId
@@ -44,6 +46,7 @@ class Row:
     hidden: bool = False
     committed: bool = False
     begun: bool = True
+    label_class: str = ""
 
 
 def table_rows(
@@ -80,6 +83,7 @@ def table_rows(
                 None if curve is None else curve.least,
                 known.hidden,
                 known.committed,
+                label_class=known.label_class,
             )
         )
     if current not in objects:
@@ -111,7 +115,7 @@ def reasons(
     held = f"{locked.name} is committed: press Commit again to change it." if locked else ""
     if not begun and rows:
         waits = f"{chosen[0].name} has no prompt yet: click it in the image." if chosen else "Select a row."
-        for control in (Control.DELETE, Control.HIDE, Control.COMMIT, Control.RENAME, Control.DIVIDE):
+        for control in set(TABLE) - {Control.NEW_OBJECT, Control.MERGE}:
             why[control] = why[control] or waits
     why[Control.MERGE] = why[Control.MERGE] or _merging(begun, lineage) or held
     why[Control.DELETE] = why[Control.DELETE] or held
@@ -127,6 +131,7 @@ TABLE = (
     Control.HIDE,
     Control.COMMIT,
     Control.RENAME,
+    Control.CLASSIFY,
     Control.DIVIDE,
 )
 

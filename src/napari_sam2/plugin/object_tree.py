@@ -6,31 +6,26 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QItemSelectionModel, QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtCore import QItemSelectionModel, QSize, Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTreeWidget,
     QTreeWidgetItem,
-    QWidget,
 )
 
-from napari_sam2.plugin.glyphs import SIDE, eye, lock
+from napari_sam2.plugin.object_line import CLASS, DOUBT, FRAMES, LINE, LOCKED, NAME, ROLE, SHOWN, ObjectLine
 from napari_sam2.plugin.object_table import Row
-from napari_sam2.plugin.theme import Theme
 from napari_sam2.prompts import ObjectId
 
-NAME, FRAMES, DOUBT, SHOWN, LOCKED = range(5)
-_ROLE = Qt.ItemDataRole.UserRole
-_LINE = 20
 _SIGN = 22
+_CLASS = 84
+"""Pixels that classes get at the most: names need the rest."""
 
 
 class ObjectTree(QTreeWidget):
-    """Shows rows, and tells what is chosen, renamed, hidden or committed in them.
+    """Shows rows, and tells what is chosen, renamed, classified, hidden or committed in them.
 
     Parameters
     ----------
@@ -43,6 +38,8 @@ class ObjectTree(QTreeWidget):
         (object): the user moved to another line.
     renamed
         (object, name): typed in its place.
+    classified
+        (object, class): typed in its place, empty for none.
     sign_pressed
         (object, column): the eye or the lock was clicked, `SHOWN` or `LOCKED`.
     selected
@@ -51,6 +48,7 @@ class ObjectTree(QTreeWidget):
 
     chosen = Signal(int)
     renamed = Signal(int, str)
+    classified = Signal(int, str)
     sign_pressed = Signal(int, int)
     selected = Signal()
 
@@ -61,21 +59,21 @@ class ObjectTree(QTreeWidget):
         self._rows: dict[ObjectId, Row] = {}
         self._colors: dict[ObjectId, QColor] = {}
         self._showing = False
-        self.setColumnCount(5)
-        self.setHeaderLabels(["Object", "Frames", "Least", "", ""])
+        self.setColumnCount(6)
+        self.setHeaderLabels(["Object", "Class", "Frames", "Least", "", ""])
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setUniformRowHeights(True)
         self.setIndentation(12)
         self.setIconSize(QSize(12, 12))
-        self.setItemDelegate(_Painter(self))
+        self.setItemDelegate(ObjectLine(self, self.row_of, lambda: self.classes, self.classified.emit))
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumHeight(5 * _LINE)
+        self.setMinimumHeight(5 * LINE)
         header = self.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(_SIGN)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        for column in (FRAMES, DOUBT, SHOWN, LOCKED):
+        for column in (CLASS, FRAMES, DOUBT, SHOWN, LOCKED):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, _SIGN)
         self.itemChanged.connect(self._changed)
@@ -86,17 +84,22 @@ class ObjectTree(QTreeWidget):
 
     def sizeHint(self) -> QSize:
         """Return room for five lines."""
-        return QSize(300, 6 * _LINE)
+        return QSize(300, 6 * LINE)
 
     @property
     def selection(self) -> tuple[ObjectId, ...]:
         """The selected objects, in the order of their ids."""
-        return tuple(sorted(item.data(NAME, _ROLE) for item in self.selectedItems()))
+        return tuple(sorted(item.data(NAME, ROLE) for item in self.selectedItems()))
 
     @property
     def known(self) -> tuple[ObjectId, ...]:
         """The objects that have a line."""
         return tuple(self._items)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that are in use, in the order of the alphabet."""
+        return tuple(sorted({row.label_class for row in self._rows.values()} - {""}))
 
     def row_of(self, object_id: ObjectId) -> Row | None:
         """Return what a line shows."""
@@ -115,11 +118,12 @@ class ObjectTree(QTreeWidget):
         self._showing = True
         header = self.headerItem()
         header.setText(FRAMES, f"{word.capitalize()}s")
+        header.setToolTip(CLASS, "What the object is: double-click to say it; L for all that are selected.")
         header.setToolTip(FRAMES, f"On how many {word}s the object has a mask.")
         header.setToolTip(DOUBT, f"The least confidence on any {word} that you did not prompt: 1 is sure.")
         header.setToolTip(SHOWN, "Whether the object is shown (H).")
         header.setToolTip(LOCKED, "Whether the object is committed: nothing changes it then (C).")
-        self._fit(max((row.frames for row in rows), default=0))
+        self._fit(max((row.frames for row in rows), default=0), {row.label_class for row in rows})
         known = {row.object_id for row in rows}
         for number in self._items.keys() - known:
             if number in self._items:  # else it went with its mother
@@ -132,11 +136,12 @@ class ObjectTree(QTreeWidget):
                 self._fill(item, row, color, word)
         self._showing = False
 
-    def _fit(self, frames: int) -> None:
-        """Give the numbers the room that they need, and the names all the rest."""
+    def _fit(self, frames: int, classes: Collection[str]) -> None:
+        """Give the numbers the room that they need, classes up to a bound, and the names all the rest."""
         header, metrics = self.header(), self.fontMetrics()
-        for column, text in ((FRAMES, f"{frames}/{frames}"), (DOUBT, "0.00")):
-            room = max(map(metrics.horizontalAdvance, (text, self.headerItem().text(column)))) + 14
+        for column, texts in ((CLASS, classes), (FRAMES, (f"{frames}/{frames}",)), (DOUBT, ("0.00",))):
+            room = max(map(metrics.horizontalAdvance, (*texts, self.headerItem().text(column)))) + 14
+            room = min(room, _CLASS) if column == CLASS else room
             if header.sectionSize(column) != room:
                 header.resizeSection(column, room)
 
@@ -163,6 +168,12 @@ class ObjectTree(QTreeWidget):
         if item is not None and self._rows[object_id].begun:
             self.editItem(item, NAME)
 
+    def edit_class(self, object_id: ObjectId) -> None:
+        """Let the user type another class; those in use are offered."""
+        item = self._items.get(object_id)
+        if item is not None and self._rows[object_id].begun:
+            self.editItem(item, CLASS)
+
     def _place(self, row: Row) -> QTreeWidgetItem:
         """Return an object's line, made or moved to where it belongs."""
         item = self._items.get(row.object_id)
@@ -174,7 +185,7 @@ class ObjectTree(QTreeWidget):
         else:
             (item.parent() or self.invisibleRootItem()).removeChild(item)
         parent = self.invisibleRootItem() if row.mother is None else self._items[row.mother]
-        numbers = [parent.child(place).data(NAME, _ROLE) for place in range(parent.childCount())]
+        numbers = [parent.child(place).data(NAME, ROLE) for place in range(parent.childCount())]
         parent.insertChild(sum(number < row.object_id for number in numbers), item)
         parent.setExpanded(True)
         return item
@@ -184,22 +195,24 @@ class ObjectTree(QTreeWidget):
         self._rows.pop(number, None)
         self._colors.pop(number, None)
         for place in reversed(range(item.childCount())):  # those that stay get a new line further up
-            self._drop(item.child(place).data(NAME, _ROLE))
+            self._drop(item.child(place).data(NAME, ROLE))
         (item.parent() or self.invisibleRootItem()).removeChild(item)
 
     def _fill(self, item: QTreeWidgetItem, row: Row, color: QColor, word: str) -> None:
         item.setText(NAME, row.name)
         item.setIcon(NAME, _swatch(color))
+        item.setText(CLASS, row.label_class)
+        item.setToolTip(CLASS, f"{row.label_class or 'No class'}. Double-click to change it (L).")
         item.setText(FRAMES, f"{row.covered}/{row.frames}" if row.begun else "")
         item.setToolTip(FRAMES, f"{row.covered} of {row.frames} {word}s have a mask.")
-        item.setData(DOUBT, _ROLE, row.least)
+        item.setData(DOUBT, ROLE, row.least)
         item.setText(DOUBT, "" if row.least is None else f"{row.least:.2f}")
         item.setToolTip(DOUBT, "" if row.least is None else f"Least confidence {row.least:.2f}; 1 is sure.")
-        item.setData(SHOWN, _ROLE, not row.hidden)
+        item.setData(SHOWN, ROLE, not row.hidden)
         item.setToolTip(
             SHOWN, "Hidden: click to show it (H)." if row.hidden else "Shown: click to hide it (H)."
         )
-        item.setData(LOCKED, _ROLE, row.committed)
+        item.setData(LOCKED, ROLE, row.committed)
         item.setToolTip(
             LOCKED,
             "Committed: click to allow changes (C)." if row.committed else "Open: click to commit it (C).",
@@ -226,7 +239,7 @@ class ObjectTree(QTreeWidget):
     def _changed(self, item: QTreeWidgetItem, column: int) -> None:
         if self._showing or column != NAME:
             return
-        number, name = item.data(NAME, _ROLE), item.text(NAME).strip()
+        number, name = item.data(NAME, ROLE), item.text(NAME).strip()
         row = self._rows.get(number)
         if row is None or name == row.name:
             return
@@ -238,17 +251,17 @@ class ObjectTree(QTreeWidget):
             self.renamed.emit(number, name)
 
     def _edit(self, item: QTreeWidgetItem, column: int) -> None:
-        if column == NAME:
-            self.edit_name(item.data(NAME, _ROLE))
+        if column in (NAME, CLASS):
+            (self.edit_name if column == NAME else self.edit_class)(item.data(NAME, ROLE))
 
     def _clicked(self, item: QTreeWidgetItem, column: int) -> None:
-        number = item.data(NAME, _ROLE)
+        number = item.data(NAME, ROLE)
         if column in (SHOWN, LOCKED) and self._rows[number].begun:
             self.sign_pressed.emit(number, column)
 
     def _moved(self, item: QTreeWidgetItem | None, before: Any) -> None:
         if item is not None and not self._showing:
-            self.chosen.emit(item.data(NAME, _ROLE))
+            self.chosen.emit(item.data(NAME, ROLE))
 
     def _select(self) -> None:
         if not self._showing:
@@ -267,36 +280,7 @@ def _swatch(color: QColor) -> QIcon:
 class _Line(QTreeWidgetItem):
     def __init__(self, object_id: ObjectId) -> None:
         super().__init__()
-        self.setData(NAME, _ROLE, object_id)
+        self.setData(NAME, ROLE, object_id)
         self.setFlags(self.flags() | Qt.ItemFlag.ItemIsEditable)
         for column in (FRAMES, DOUBT):
             self.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-
-
-class _Painter(QStyledItemDelegate):
-    """Draws the bar of doubt and the signs; the rest is drawn as usual."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Any) -> QSize:
-        return QSize(super().sizeHint(option, index).width(), _LINE)
-
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Any) -> QWidget | None:
-        return super().createEditor(parent, option, index) if index.column() == NAME else None
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
-        column, value = index.column(), index.data(_ROLE)
-        tree = self.parent()
-        theme = Theme.of(tree)
-        super().paint(painter, option, index)
-        if column == DOUBT and value is not None:
-            room = QRectF(option.rect).adjusted(4, _LINE - 5, -4, -2)
-            painter.fillRect(room, theme.color(0.25))
-            room.setWidth(room.width() * value)
-            painter.fillRect(room, theme.color(0.75))
-        row = tree.row_of(index.siblingAtColumn(NAME).data(_ROLE))
-        if column in (SHOWN, LOCKED) and row is not None and row.begun:
-            middle = QRectF(option.rect).center()
-            corner = QPointF(middle.x() - SIDE / 2, middle.y() - SIDE / 2)
-            if column == SHOWN:
-                eye(painter, corner, theme.color(0.9 if value else 0.65), closed=not value)
-            else:
-                lock(painter, corner, theme.color(0.9 if value else 0.5), closed=bool(value))

@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sam2.plugin.attach import bridge_of
+from napari_sam2.plugin.cleanup_panel import CleanupPanel
 from napari_sam2.plugin.image_panel import ImagePanel
 from napari_sam2.plugin.listening import listen
 from napari_sam2.plugin.model_panel import ModelPanel
@@ -50,6 +51,12 @@ class SegmentDock(QWidget):
             Section("Prompt", PromptPanel(bridge), "How to say where an object is."),
             Section("Propagate", TrackPanel(bridge), "Follow objects through time or depth."),
             Section("Review", ReviewPanel(bridge), "Where to look, and where to correct."),
+            Section(
+                "Clean up",
+                CleanupPanel(bridge),
+                "Holes, pieces, edges; cut an object in two.",
+                unfolded=False,
+            ),
         ):
             column.addWidget(section, 1 if section.panel.__class__ is ObjectPanel else 0)
         inside = QWidget()

@@ -119,7 +119,7 @@ class Sitting:
     # What the user says
 
     def next_object(self) -> ObjectId:
-        """Let the next prompts be for an object that has none yet, a daughter or a new one; return its number."""
+        """Let the next prompts be for an object without any, a daughter or a new one; return its number."""
         said = {key.object_id for key in self._said}
         empty = [
             key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import singledispatch
 
 import numpy as np
@@ -9,8 +10,11 @@ import numpy as np
 from napari_sam2.errors import PromptError
 from napari_sam2.inference.masklet import RunLengths
 from napari_sam2.prompts import FrameIndex, MaskPrompt, ObjectId, PromptSet
+from napari_sam2.session.access import begin_object, forget_object, known_object, open_object
 from napari_sam2.session.commands import (
     AddObject,
+    ClassifyObject,
+    Clean,
     ClearPrompt,
     CommitObject,
     DeleteObject,
@@ -18,13 +22,16 @@ from napari_sam2.session.commands import (
     HideObject,
     MergeObjects,
     Prompt,
+    Relabel,
     RenameObject,
+    Split,
 )
 from napari_sam2.session.document import Document, Kind, Place
 from napari_sam2.session.draft import Draft
 from napari_sam2.session.engine import Engine
 from napari_sam2.session.lineage import Division, daughters, life
-from napari_sam2.session.objects import CodedMask, FrameMask, SessionObject
+from napari_sam2.session.objects import CodedMask, FrameMask
+from napari_sam2.session.tidy import clean_masks, relabel_objects, split_object
 
 
 @singledispatch
@@ -48,46 +55,44 @@ def carry_out(command: object, engine: Engine, draft: Draft) -> None:
 
 @carry_out.register
 def _add(command: AddObject, engine: Engine, draft: Draft) -> None:
-    number = command.object_id
-    if not isinstance(number, int) or number < 1:
-        raise PromptError(f"Object ids are whole numbers from 1 on, got {number!r}; 0 is the background.")
-    if number in draft.document.objects:
-        raise PromptError(f"There is an object {number} already: leave the number out to get a free one.")
-    draft.write(Place(Kind.OBJECT, number), SessionObject(command.name))
+    begin_object(draft, command.object_id, command.name)
 
 
 @carry_out.register
 def _rename(command: RenameObject, engine: Engine, draft: Draft) -> None:
     known = known_object(draft.document, command.object_id)
-    changed = SessionObject(command.name, known.hidden, known.committed)
-    draft.write(Place(Kind.OBJECT, command.object_id), changed)
+    draft.write(Place(Kind.OBJECT, command.object_id), replace(known, name=command.name))
+
+
+@carry_out.register
+def _classify(command: ClassifyObject, engine: Engine, draft: Draft) -> None:
+    known = known_object(draft.document, command.object_id)
+    draft.write(Place(Kind.OBJECT, command.object_id), replace(known, label_class=command.label_class))
 
 
 @carry_out.register
 def _hide(command: HideObject, engine: Engine, draft: Draft) -> None:
     known = known_object(draft.document, command.object_id)
-    changed = SessionObject(known.name, command.hidden, known.committed)
-    draft.write(Place(Kind.OBJECT, command.object_id), changed)
+    draft.write(Place(Kind.OBJECT, command.object_id), replace(known, hidden=command.hidden))
 
 
 @carry_out.register
 def _commit(command: CommitObject, engine: Engine, draft: Draft) -> None:
     known = known_object(draft.document, command.object_id)
-    changed = SessionObject(known.name, known.hidden, command.committed)
-    draft.write(Place(Kind.OBJECT, command.object_id), changed)
+    draft.write(Place(Kind.OBJECT, command.object_id), replace(known, committed=command.committed))
 
 
 @carry_out.register
 def _delete(command: DeleteObject, engine: Engine, draft: Draft) -> None:
     open_object(draft.document, command.object_id)
-    _forget(command.object_id, engine, draft)
+    forget_object(command.object_id, engine, draft)
 
 
 @carry_out.register
 def _prompt(command: Prompt, engine: Engine, draft: Draft) -> None:
     document, number = draft.document, command.object_id
     if number not in document.objects:
-        _add(AddObject(number, f"Object {number}"), engine, draft)
+        begin_object(draft, number, f"Object {number}")
     open_object(document, number)
     frames = life(document.divisions, number, len(engine.frames))
     if 0 <= command.frame < len(engine.frames) and command.frame not in frames:
@@ -131,7 +136,7 @@ def _merge(command: MergeObjects, engine: Engine, draft: Draft) -> None:
             iou, visible = min(m.iou for m in found), max(m.visible for m in found)
             draft.write(Place(Kind.MASK, number, frame), FrameMask(runs, iou, visible))
     for other in command.others:
-        _forget(other, engine, draft)
+        forget_object(other, engine, draft)
 
 
 @carry_out.register
@@ -154,7 +159,7 @@ def _divide(command: Divide, engine: Engine, draft: Draft) -> None:
         )
     for daughter in command.daughters:
         if daughter not in document.objects:
-            _add(AddObject(daughter, f"Object {daughter}"), engine, draft)
+            begin_object(draft, daughter, f"Object {daughter}")
         open_object(document, daughter)
         if daughter == mother or daughter in document.divisions:
             raise PromptError(f"Object {daughter} has another origin already: choose another daughter.")
@@ -171,20 +176,9 @@ def _divide(command: Divide, engine: Engine, draft: Draft) -> None:
         engine.prompt(draft, frame, daughter, PromptSet(mask=MaskPrompt(CodedMask(runs))), renew=True)
 
 
-def known_object(document: Document, object_id: ObjectId) -> SessionObject:
-    """Return an object's row, or raise `PromptError` if there is none."""
-    if object_id not in document.objects:
-        known = ", ".join(map(str, sorted(document.objects))) or "none yet"
-        raise PromptError(f"There is no object {object_id}; known are: {known}.")
-    return document.objects[object_id]
-
-
-def open_object(document: Document, object_id: ObjectId) -> SessionObject:
-    """Return the row of an object that may be changed, or raise `PromptError`."""
-    known = known_object(document, object_id)
-    if known.committed:
-        raise PromptError(f"Object {object_id} is committed, which protects it: reopen it to change it.")
-    return known
+carry_out.register(Clean)(clean_masks)
+carry_out.register(Split)(split_object)
+carry_out.register(Relabel)(relabel_objects)
 
 
 def followed(
@@ -209,16 +203,3 @@ def followed(
 def union(masks: list[RunLengths]) -> RunLengths:
     """Return the mask that is set where any of `masks` is."""
     return RunLengths.encode(np.logical_or.reduce([mask.decode() for mask in masks]))
-
-
-def _forget(object_id: ObjectId, engine: Engine, draft: Draft) -> None:
-    document = draft.document
-    if document.prompts_of(object_id):
-        engine.remove(draft, object_id)
-    for at in list(document.prompts_of(object_id)):
-        draft.write(Place(Kind.PROMPT, object_id, at), None)
-    for at in list(document.masks_of(object_id)):
-        draft.write(Place(Kind.MASK, object_id, at), None)
-    for child in (object_id, *daughters(document.divisions, object_id)):
-        draft.write(Place(Kind.DIVISION, child), None)
-    draft.write(Place(Kind.OBJECT, object_id), None)

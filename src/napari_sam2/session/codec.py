@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_sam2.imaging.cleanup import CleanUp
 from napari_sam2.imaging.intensity import Channel, IntensityMap
 from napari_sam2.inference.masklet import RunLengths
 from napari_sam2.inference.policy import MaskPolicy, TrackingPolicy
@@ -25,6 +26,7 @@ _COMMANDS: dict[str, type[Any]] = {
     for kind in (
         commands.AddObject,
         commands.RenameObject,
+        commands.ClassifyObject,
         commands.HideObject,
         commands.CommitObject,
         commands.DeleteObject,
@@ -33,6 +35,9 @@ _COMMANDS: dict[str, type[Any]] = {
         commands.ClearPrompt,
         commands.Propagate,
         commands.Divide,
+        commands.Clean,
+        commands.Split,
+        commands.Relabel,
     )
 }
 
@@ -64,8 +69,12 @@ def command_from_json(code: Json) -> Command:
     for name, value in parts.items():
         if name == "clicks":
             parts[name] = tuple(Click(*click) for click in value)
-        elif name in ("object_ids", "others", "daughters"):
-            parts[name] = tuple(value)
+        elif name in ("object_ids", "others", "daughters", "numbers", "frames"):
+            parts[name] = None if value is None else tuple(value)
+        elif name == "stroke":
+            parts[name] = tuple((float(y), float(x)) for y, x in value)
+        elif name == "tool":
+            parts[name] = CleanUp(value)
         elif name == "box" and value is not None:
             parts[name] = Box(*value)
         elif name == "mask" and value is not None:
@@ -157,6 +166,6 @@ def _part_to_json(part: Any) -> Any:
         return [part.y, part.x, part.positive]
     if isinstance(part, Box):
         return [float(part.y0), float(part.x0), float(part.y1), float(part.x1)]
-    if isinstance(part, Direction):
+    if isinstance(part, Direction | CleanUp):
         return part.value
     return [_part_to_json(one) for one in part] if isinstance(part, tuple) else part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_sam2.imaging.cleanup import CleanUp
 from napari_sam2.inference.masklet import RunLengths
 from napari_sam2.prompts import Box, Click, Direction, FrameIndex, ObjectId
 
@@ -22,6 +23,14 @@ class RenameObject:
 
     object_id: ObjectId
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyObject:
+    """Say what an object is; an empty class says that nobody knows."""
+
+    object_id: ObjectId
+    label_class: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +113,38 @@ class Divide:
     masks: tuple[RunLengths, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Clean masks of objects, on all frames where `frames` is None; `size` None is without a limit."""
+
+    tool: CleanUp
+    object_ids: tuple[ObjectId, ...]
+    frames: tuple[FrameIndex, ...] | None = None
+    size: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Cut an object on a frame along a stroke of points (y, x); the parts but the largest are `others`."""
+
+    frame: FrameIndex
+    object_id: ObjectId
+    others: tuple[ObjectId, ...]
+    stroke: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Give objects other numbers, one each."""
+
+    object_ids: tuple[ObjectId, ...]
+    numbers: tuple[ObjectId, ...]
+
+
 Command = (
     AddObject
     | RenameObject
+    | ClassifyObject
     | HideObject
     | CommitObject
     | DeleteObject
@@ -115,4 +153,7 @@ Command = (
     | ClearPrompt
     | Propagate
     | Divide
+    | Clean
+    | Split
+    | Relabel
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -156,6 +156,16 @@ class Engine:
             draft.touch(self.state, object_id)
             self.tracker.remove(self._only([object_id]), object_id)
             del self.state.objects[object_id]
+
+    def renumber(self, draft: Draft, numbers: Mapping[ObjectId, ObjectId]) -> None:
+        """Know objects by other numbers, given by the old ones."""
+        state = self._state
+        if state is None:
+            return
+        for number in {*numbers, *numbers.values()}:
+            draft.touch(state, number)
+        moved = {new: state.objects.pop(old) for old, new in numbers.items() if old in state.objects}
+        state.objects.update(moved)
 
     def visit(
         self, draft: Draft, frame: FrameIndex, object_ids: Collection[ObjectId], direction: Direction

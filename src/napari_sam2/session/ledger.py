@@ -13,6 +13,7 @@ from napari_sam2.prompts import FrameIndex, ObjectId
 from napari_sam2.session.carry_out import carry_out, followed
 from napari_sam2.session.commands import (
     AddObject,
+    ClassifyObject,
     Command,
     CommitObject,
     HideObject,
@@ -29,6 +30,9 @@ from napari_sam2.session.region import Region, joined
 from napari_sam2.session.step_note import StepNote
 
 Changes = Mapping[Place, Change]
+
+# What is told to the object table alone: the engine need not be awake for it.
+_OF_THE_TABLE = AddObject | RenameObject | ClassifyObject | HideObject | CommitObject
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -109,7 +113,7 @@ class Ledger:
         if isinstance(command, Propagate):
             self._repeat(command)
             return
-        if not isinstance(command, AddObject | RenameObject | HideObject | CommitObject):
+        if not isinstance(command, _OF_THE_TABLE):
             self.warm()
         draft = Draft(self.document)
         try:

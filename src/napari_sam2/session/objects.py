@@ -22,11 +22,14 @@ class SessionObject:
         Left out of the labels.
     committed
         Finished: nothing changes it, and it keeps its pixels where others overlap it.
+    label_class
+        What it is, such as "mitotic"; empty where nobody said.
     """
 
     name: str
     hidden: bool = False
     committed: bool = False
+    label_class: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

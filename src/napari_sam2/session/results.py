@@ -66,6 +66,7 @@ def results_of(
         confidence=confidence,
         image=lambda frame: np.asarray(frames[frame]),
         picture=picture,
+        classes={number: row.label_class for number, row in seen.objects.items()},
         parents={child: division.mother for child, division in seen.divisions.items()},
         frame_axis=frame_axis,
         spacing=None if spacing is None else (1.0, 1.0, *spacing)[-3:],

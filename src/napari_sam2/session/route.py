@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from napari_sam2.errors import PromptError
 from napari_sam2.prompts import Direction, FrameIndex, ObjectId
-from napari_sam2.session.carry_out import known_object, open_object
+from napari_sam2.session.access import known_object, open_object
 from napari_sam2.session.commands import Propagate
 from napari_sam2.session.document import Document
 from napari_sam2.session.ledger import Ledger, without

@@ -10,6 +10,8 @@ from napari_sam2.inference.masklet import RunLengths
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.session.commands import (
     AddObject,
+    ClassifyObject,
+    Clean,
     ClearPrompt,
     Command,
     CommitObject,
@@ -19,7 +21,9 @@ from napari_sam2.session.commands import (
     MergeObjects,
     Prompt,
     Propagate,
+    Relabel,
     RenameObject,
+    Split,
 )
 from napari_sam2.session.guard import LeakGuard
 
@@ -81,6 +85,8 @@ def line(step: Command) -> str:
             return f"session.add({name!r}, object_id={object_id})"
         case RenameObject(object_id, name):
             return f"session.rename({object_id}, {name!r})"
+        case ClassifyObject(object_id, label_class):
+            return f"session.classify({object_id}, {label_class!r})"
         case HideObject(object_id, hidden):
             return f"session.hide({object_id}, {hidden})"
         case CommitObject(object_id, committed):
@@ -99,6 +105,13 @@ def line(step: Command) -> str:
                 f"for _ in session.propagate({list(step.object_ids)}, {step.start}, {step.stop}, "
                 f"{step.direction.value!r}, from_first={step.from_first}):\n    pass"
             )
+        case Clean(tool, object_ids, frames, size):
+            where = None if frames is None else list(frames)
+            return f"session.clean({tool.value!r}, {list(object_ids)}, {where}, size={size})"
+        case Split(frame, object_id, others, stroke):
+            return f"session.split({frame}, {object_id}, {list(stroke)}, {list(others)})"
+        case Relabel(object_ids, numbers):
+            return f"session.relabel({dict(zip(object_ids, numbers, strict=True))})"
         case Prompt():
             return _prompt(step)
 

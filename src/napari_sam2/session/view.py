@@ -12,7 +12,7 @@ from napari_sam2.errors import PromptError
 from napari_sam2.inference.embeddings import FrameSource
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.prompts import FrameIndex, ObjectId, PromptSet
-from napari_sam2.session.carry_out import known_object
+from napari_sam2.session.access import known_object
 from napari_sam2.session.commands import Command, Propagate
 from napari_sam2.session.confidence import Confidence, Doubt, confidences
 from napari_sam2.session.document import Document
