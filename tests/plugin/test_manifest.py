@@ -37,6 +37,20 @@ def test_what_commands_name_is_there(manifest: Any) -> None:
         assert name in defined, command.python_name
 
 
+def test_docks_are_in_the_menus(manifest: Any) -> None:
+    found = manifest.contributions
+    titles = {entry.command.partition(".")[2]: entry.display_name for entry in found.widgets}
+    assert titles == {
+        "segment_dock": "SAM 2",
+        "review_dock": "Review and lineage",
+        "train_dock": "Fine-tune",
+        "batch_dock": "Batch",
+    }
+    in_menus = {item.command for menu in found.menus.values() for item in menu}
+    assert in_menus == {entry.command for entry in found.widgets}
+    assert [item.command for item in found.menus["napari/file/io_utilities"]] == ["napari-sam2.batch_dock"]
+
+
 def test_what_commands_name_can_be_imported(manifest: Any) -> None:
     why = no_window()
     if why:

@@ -36,12 +36,12 @@ def test_a_click_and_two_frames(new_viewer: Callable[[], Any], name: str) -> Non
     from tests.plugin.test_window import Desk
 
     path = DATA / name
-    opened = open_image(path)
-    letters = opened.axes.lower()
-    rgb = letters.endswith("c") and opened.array.shape[-1] in (3, 4)
+    with open_image(path) as opened:
+        letters = opened.axes.lower()
+        pixels = np.asarray(opened.array[:16] if letters[0] in "tz" else opened.array)
+    rgb = letters.endswith("c") and pixels.shape[-1] in (3, 4)
     shown = letters[:-1] if rgb else letters
-    some = opened.array[:16] if letters[0] in "tz" else opened.array
-    desk = Desk(new_viewer(), np.asarray(some), rgb=rgb, axis_labels=tuple(shown))
+    desk = Desk(new_viewer(), pixels, rgb=rgb, axis_labels=tuple(shown))
     bridge = desk.bridge
     assert bridge.axes.letters == opened.axes
     height, width = bridge.axes.plane
