@@ -19,10 +19,13 @@ if TYPE_CHECKING:
         StorageError,
     )
     from napari_sam2.imaging.intensity import IntensityMap
+    from napari_sam2.inference.everything import Everything
     from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.inference.image_predictor import ImagePredictor
     from napari_sam2.inference.policy import MaskPolicy, TrackingPolicy
+    from napari_sam2.inference.seeded import SeededEverything
     from napari_sam2.inference.slice_by_slice import SliceBySlice
+    from napari_sam2.inference.track_everything import TrackEverything
     from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.checkpoints import load_model, save_model
     from napari_sam2.io.frames import open_frames
@@ -38,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "Click",
     "Direction",
+    "Everything",
     "FocusPredictor",
     "ImageError",
     "ImagePredictor",
@@ -48,9 +52,11 @@ __all__ = [
     "PromptError",
     "PromptSet",
     "Sam2Error",
+    "SeededEverything",
     "Session",
     "SliceBySlice",
     "StorageError",
+    "TrackEverything",
     "TrackingPolicy",
     "VideoTracker",
     "__version__",
@@ -66,6 +72,7 @@ _HOMES = {
     "CheckpointError": "errors",
     "Click": "prompts",
     "Direction": "prompts",
+    "Everything": "inference.everything",
     "FocusPredictor": "inference.focus",
     "ImageError": "errors",
     "ImagePredictor": "inference.image_predictor",
@@ -76,9 +83,11 @@ _HOMES = {
     "PromptError": "errors",
     "PromptSet": "prompts",
     "Sam2Error": "errors",
+    "SeededEverything": "inference.seeded",
     "Session": "session.session",
     "SliceBySlice": "inference.slice_by_slice",
     "StorageError": "errors",
+    "TrackEverything": "inference.track_everything",
     "TrackingPolicy": "inference.policy",
     "VideoTracker": "inference.tracker",
     "attach": "plugin.attach",

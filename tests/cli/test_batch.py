@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from napari_sam2.batch.plan import Birth, Way
 from napari_sam2.batch.work import networks
 from napari_sam2.cli.app import app
-from napari_sam2.cli.session_prompts import template_of
 from napari_sam2.errors import StorageError
 from napari_sam2.imaging.phantoms import moving_nuclei
 from napari_sam2.io.checkpoints import save_model
@@ -21,6 +20,7 @@ from napari_sam2.io.labels import read_provenance
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.prompts import Click
 from napari_sam2.session.session import Session
+from napari_sam2.session_prompts import template_of
 
 
 @pytest.fixture(autouse=True)

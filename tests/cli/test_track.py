@@ -11,6 +11,7 @@ from napari_sam2.cli.app import app
 from napari_sam2.cli.track import click_objects, follow, steps
 from napari_sam2.imaging.phantoms import moving_nuclei
 from napari_sam2.inference.frame_result import FrameResult
+from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.tracker import VideoTracker
 from napari_sam2.io.labels import LabelWriter, read_provenance
 from napari_sam2.model.sam2 import SAM2
@@ -38,6 +39,25 @@ def test_labels_of_every_frame(stack: Path, tmp_path: Path, both_ways: bool) -> 
     notes = read_provenance(output)
     assert notes["both_ways"] is both_ways
     assert notes["prompts"][1].startswith("frame 4: Click(y=40.0, x=50.0")
+
+
+@pytest.mark.usefixtures("random_nano")
+@pytest.mark.parametrize(
+    ("options", "policy"),
+    [
+        ((), TrackingPolicy()),
+        (("--slices",), TrackingPolicy.for_stacks()),
+        (("--slices", "--smooth", "1.5"), TrackingPolicy.for_stacks(smooth=1.5)),
+        (("--smooth", "2"), TrackingPolicy(smooth=2.0)),
+    ],
+)
+def test_policy_for_slices_and_noise(
+    stack: Path, tmp_path: Path, options: tuple[str, ...], policy: TrackingPolicy
+) -> None:
+    output = tmp_path / "labels.tif"
+    code, _, _ = _run(stack, output, "--object", "2,20,20", *options)
+    assert code == 0
+    assert read_provenance(output)["policy"] == repr(policy)
 
 
 @pytest.mark.usefixtures("random_nano")

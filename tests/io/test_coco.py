@@ -53,7 +53,26 @@ def test_scores_names_and_provenance(written: Any) -> None:
     assert {(one["height"], one["width"]) for one in written.imgs.values()} == {(HEIGHT, WIDTH)}
 
 
+@pytest.mark.parametrize(
+    ("classes", "wanted"),
+    [
+        ({}, ["object"]),
+        ({1: "mother", 2: "daughter", 3: "daughter"}, ["object", "daughter", "mother"]),
+        ({1: "b", 2: "a", 3: "b", 7: "c", 9: "d"}, ["a", "b", "c", "d"]),
+        ({1: "b", 2: "object", 5: "nobody's"}, ["object", "b"]),
+    ],
+)
+def test_classes_are_the_categories(classes: dict[int, str], wanted: list[str], tmp_path: Path) -> None:
+    write_coco(scene().results(classes=classes), tmp_path / "a.json")
+    said = json.loads((tmp_path / "a.json").read_text())
+    assert [one["name"] for one in said["categories"]] == wanted
+    assert [one["id"] for one in said["categories"]] == list(range(1, len(wanted) + 1))
+    got = {one["track_id"]: wanted[one["category_id"] - 1] for one in said["annotations"]}
+    assert got == {number: classes.get(number, "object") for number in (1, 2, 3, 7)}
+
+
 def test_nothing_found_is_a_valid_file(tmp_path: Path) -> None:
     write_coco(Results.of_labels(np.zeros((2, 4, 4), int)), tmp_path / "a.json")
     said = json.loads((tmp_path / "a.json").read_text())
     assert (said["annotations"], len(said["images"])) == ([], 2)
+    assert [one["name"] for one in said["categories"]] == ["object"]

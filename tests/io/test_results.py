@@ -34,6 +34,12 @@ def test_nothing_descends_through_depth() -> None:
     assert scene().results(frame_axis="Z").lineage == {}
 
 
+def test_classes_are_noted_where_somebody_said() -> None:
+    results = scene().results(classes={1: "mitotic", 2: "", 8: "gone"})
+    assert (results.class_of(1), results.class_of(3)) == ("mitotic", "")
+    assert results.notes["classes"] == {"1": "mitotic"}
+
+
 def test_large_ids_need_32_bits() -> None:
     assert Results.of_labels(LABELS * 20000).dtype == np.uint32
 

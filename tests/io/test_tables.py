@@ -76,10 +76,18 @@ def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     write_measurements(Results.of_labels(scene().labels), tmp_path / "a.csv")
     rows = read(tmp_path / "a.csv")
     assert list(rows[0]) == [
-        *("object_id", "name", "frame", "area", "y", "x", "y0", "x0", "y1", "x1"),
+        *("object_id", "name", "class", "frame", "area", "y", "x", "y0", "x0", "y1", "x1"),
         "confidence",
     ]
     assert {row["confidence"] for row in rows} == {""}
+    assert {row["class"] for row in rows} == {""}
+
+
+@pytest.mark.parametrize(("write", "key"), [(write_tracks, "track_id"), (write_measurements, "object_id")])
+def test_classes(tmp_path: Path, write, key: str) -> None:
+    write(scene().results(classes={1: "mitotic", 7: "dead, or asleep"}), tmp_path / "a.csv")
+    found = {row[key]: row["class"] for row in read(tmp_path / "a.csv")}
+    assert found == {"1": "mitotic", "2": "", "3": "", "7": "dead, or asleep"}
 
 
 @pytest.mark.parametrize("write", [write_tracks, write_measurements])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ def plate(tmp_path: Path) -> Path:
     (folder / "first").mkdir(parents=True)
     for number in range(COUNT):
         scene = moving_nuclei(FRAMES, 64, 72, objects=2, divisions=0, radius=7.0, seed=number)
-        tifffile.imwrite(folder / f"well{number}.tif", scene.images, metadata={"axes": "TYX"})
+        tifffile.imwrite(
+            folder / f"well{number}.tif", scene.images, photometric="minisblack", metadata={"axes": "TYX"}
+        )
         tifffile.imwrite(folder / "first" / f"well{number}.tif", scene.labels[0])
     return folder
 
@@ -159,8 +162,11 @@ def test_a_file_says_itself_what_to_follow(desk: Desk, plate: Path) -> None:
 
 
 def test_the_folder_of_the_image_is_suggested(desk: Desk, plate: Path) -> None:
-    (layer,) = desk.viewer.open(str(plate / "well1.tif"), plugin="napari")
-    desk.bridge.choose_image(layer)
+    desk.bridge.image = SimpleNamespace(source=SimpleNamespace(path=str(plate / "well1.tif")))
+    desk.bridge.events.image_changed.emit()
+    assert desk.dock.form.path.path == plate
+    desk.bridge.image = SimpleNamespace(source=SimpleNamespace(path=str(plate / "first" / "well1.tif")))
+    desk.bridge.events.image_changed.emit()
     assert desk.dock.form.path.path == plate
 
 
@@ -272,6 +278,8 @@ def test_an_error_is_a_sentence(desk: Desk, plate: Path) -> None:
 
 
 def test_a_dock_that_is_destroyed_stops_its_batch(desk: Desk, plate: Path) -> None:
+    from qtpy.QtCore import QCoreApplication, QEvent
+
     from napari_sam2.plugin.batch_dock import BatchDock
 
     dock = desk.dock = BatchDock(desk.viewer)
@@ -281,6 +289,7 @@ def test_a_dock_that_is_destroyed_stops_its_batch(desk: Desk, plate: Path) -> No
     thread = dock.work._thread
     assert thread is not None
     dock.deleteLater()
+    QCoreApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete.value)
     wait(lambda: not thread.is_alive(), 60)
     assert not (plate / "napari-sam2-batch" / "report.html").exists()
 

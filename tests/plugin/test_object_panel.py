@@ -330,7 +330,8 @@ def test_a_long_class_leaves_room_for_names(panel: Any, bridge: RecordingBridge)
     width = header.sectionSize(CLASS)
     bridge.do(lambda session: session.classify(1, "metaphase, out of focus, at the rim"), "Classified.")
     assert width < header.sectionSize(CLASS)
-    assert panel.tree.visualItemRect(line(panel, 1)).width() >= metrics.horizontalAdvance("Object 12") + 16
+    beside = panel.tree.indentation() + panel.tree.iconSize().width()
+    assert header.sectionSize(NAME) > beside + metrics.horizontalAdvance("Object 12")
     assert header.length() <= panel.tree.viewport().width() <= 320
     panel.resize(600, 300)
     wait(lambda: header.sectionSize(CLASS) >= metrics.horizontalAdvance(line(panel, 1).text(CLASS)))

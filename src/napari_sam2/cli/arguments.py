@@ -50,19 +50,19 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
 
 def click_at(text: str, option: str, positive: bool = True) -> Click:
     """Read ``y,x``."""
-    y, x = _numbers(text, ("y", "x"), option)
+    y, x = numbers(text, ("y", "x"), option)
     return Click(y, x, positive)
 
 
 def box_at(text: str, option: str) -> Box:
     """Read ``y0,x0,y1,x1``."""
-    y0, x0, y1, x1 = _numbers(text, ("y0", "x0", "y1", "x1"), option)
+    y0, x0, y1, x1 = numbers(text, ("y0", "x0", "y1", "x1"), option)
     return Box(y0, x0, y1, x1)
 
 
 def frame_and_click(text: str, option: str) -> tuple[int, Click]:
     """Read ``frame,y,x``; the frame is a whole number, counted from 0."""
-    frame, y, x = _numbers(text, ("frame", "y", "x"), option)
+    frame, y, x = numbers(text, ("frame", "y", "x"), option)
     if not frame.is_integer():
         raise typer.BadParameter(f"the frame in {text!r} is not a whole number.", param_hint=option)
     return int(frame), Click(y, x)
@@ -77,15 +77,16 @@ def provenance(output: Path, notes: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"software": f"napari-sam2 {napari_sam2.__version__}", **notes}
 
 
-def _numbers(text: str, names: tuple[str, ...], option: str) -> tuple[float, ...]:
+def numbers(text: str, names: tuple[str, ...], option: str) -> tuple[float, ...]:
+    """Read as many numbers as there are names, with commas between."""
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        numbers = ()
-    if len(numbers) != len(names) or not all(math.isfinite(number) for number in numbers):
+        found = ()
+    if len(found) != len(names) or not all(math.isfinite(number) for number in found):
         raise typer.BadParameter(
             f"expected {','.join(names)}, as in {','.join(str(40 + 7 * i) for i in range(len(names)))}, "
             f"got {text!r}.",
             param_hint=option,
         )
-    return numbers
+    return found

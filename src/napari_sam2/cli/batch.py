@@ -124,7 +124,7 @@ def batch(
     from napari_sam2.batch.run import run_batch
     from napari_sam2.batch.sources import read_plan
     from napari_sam2.cli.live_table import LiveTable
-    from napari_sam2.cli.session_prompts import template_of
+    from napari_sam2.session_prompts import template_of
 
     if workers is not None and scheduler is not None:
         raise typer.BadParameter(

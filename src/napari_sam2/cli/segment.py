@@ -17,6 +17,7 @@ from napari_sam2.cli.arguments import (
     in_a_sentence,
     provenance,
 )
+from napari_sam2.cli.everything import Points, refuse, segment_all
 from napari_sam2.cli.progress import load_for_images
 from napari_sam2.errors import ImageError, PromptError
 from napari_sam2.prompts import PromptSet
@@ -43,14 +44,22 @@ def segment(
         list[str] | None,
         typer.Option("--object", help="y,x on one object each, instead of the above; may be repeated."),
     ] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="All objects, without a click.")] = False,
+    points: Annotated[
+        Points, typer.Option("--points", help="With --everything: ask where objects are likely, or all over.")
+    ] = Points.SEEDS,
     model: Model = "nano",
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Segment one object from clicks and a box, or several from one click each.
+    """Segment one object from clicks and a box, several from one click each, or everything.
 
     The label image is 0 outside, and 1, 2, ... in the objects in the order given.
     """
+    if everything:
+        refuse({"--click": click, "--negative": negative, "--box": box, "--object": objects})
+        segment_all(image, output, points, model, device, overwrite)
+        return
     prompts = _prompts(click or [], negative or [], box, objects or [])
     from napari_sam2.inference.focus import FocusPredictor
     from napari_sam2.io.frames import open_frames

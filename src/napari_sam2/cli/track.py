@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,13 @@ from napari_sam2.cli.arguments import (
     Overwrite,
     frame_and_click,
     in_a_sentence,
+    numbers,
     provenance,
 )
+from napari_sam2.cli.everything import Points, refuse, track_all
 from napari_sam2.cli.progress import frames_bar, load
+from napari_sam2.cli.volumes import SweepAxis, VolumeOptions, is_volume, track_volume
+from napari_sam2.io.export_kind import ExportKind
 from napari_sam2.prompts import Click, Direction, FrameIndex
 
 if TYPE_CHECKING:
@@ -31,25 +36,95 @@ def track(
     stack: Annotated[
         Path, typer.Argument(help="A TIFF stack, a folder of images or a numpy file.", show_default=False)
     ],
-    objects: Annotated[
-        list[str],
-        typer.Option(
-            "--object", help="frame,y,x: a click on one object; may be repeated.", show_default=False
-        ),
-    ],
     output: Output,
+    objects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--object",
+            help="frame,y,x (of a volume z,y,x): a click on one object; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     both_ways: Annotated[
         bool, typer.Option("--both-ways", help="Follow each object backwards from its click as well.")
     ] = False,
+    slices: Annotated[
+        bool,
+        typer.Option("--slices", help="Depth, not time: an object hangs together, and ends once each way."),
+    ] = False,
+    axis: Annotated[
+        SweepAxis | None,
+        typer.Option("--axis", help="The stack is a volume: follow its slices along z, y or x."),
+    ] = None,
+    vote: Annotated[
+        bool, typer.Option("--vote", help="Sweep a volume along all three axes; two of three decide.")
+    ] = False,
+    spacing: Annotated[
+        str | None,
+        typer.Option("--spacing", help="z,y,x: how far voxels are apart, where the file does not say."),
+    ] = None,
+    smooth: Annotated[
+        float, typer.Option("--smooth", min=0, help="Smooth noisy frames, or a volume, by so many pixels.")
+    ] = 0.0,
+    between: Annotated[
+        str | None,
+        typer.Option("--range", help="first,last: look at these slices of a volume only, ends included."),
+    ] = None,
+    stop: Annotated[
+        list[int] | None,
+        typer.Option("--stop", help="A slice of a volume beyond which nothing is followed; may be repeated."),
+    ] = None,
+    time: Annotated[
+        int, typer.Option("--time", min=0, help="Volumes in time: the one that the clicks are in.")
+    ] = 0,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All objects of a movie, without a click; with lineage.")
+    ] = False,
+    every: Annotated[
+        int, typer.Option("--every", min=1, help="With --everything: look for objects every so many frames.")
+    ] = 1,
+    points: Annotated[
+        Points, typer.Option("--points", help="With --everything: ask where objects are likely, or all over.")
+    ] = Points.SEEDS,
+    kind: Annotated[
+        ExportKind | None,
+        typer.Option("--kind", help="With --everything: the format, if the output's ending does not say it."),
+    ] = None,
     model: Model = "nano",
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Follow objects through time or depth, each from one click.
+    """Follow objects through time or depth, each from one click, or everything.
 
     The label stack is 0 outside, and 1, 2, ... in the objects in the order given.
     """
+    if everything:
+        refuse({"--object": objects})
+        track_all(stack, output, kind, every, points, model, device, overwrite)
+        return
+    if kind is not None:
+        raise typer.BadParameter("it goes with --everything; else write .tif or .npy.", param_hint="--kind")
+    if not objects:
+        raise typer.BadParameter("say where an object is, or ask for --everything.", param_hint="--object")
     clicks = [frame_and_click(text, "--object") for text in objects]
+    if is_volume(stack, axis and axis.value, vote):
+        from napari_sam2.inference.volume import Voxel
+
+        ends = (0.0, None) if between is None else numbers(between, ("first", "last"), "--range")
+        options = VolumeOptions(
+            "z" if axis is None else axis.value,
+            both_ways,
+            vote,
+            None if spacing is None else numbers(spacing, ("z", "y", "x"), "--spacing"),
+            smooth,
+            int(ends[0]),
+            None if ends[1] is None else int(ends[1]),
+            tuple(stop or ()),
+            time,
+        )
+        voxels = {n: Voxel(frame, click.y, click.x) for n, (frame, click) in enumerate(clicks, 1)}
+        track_volume(stack, voxels, output, options, model, device, overwrite)
+        return
     from napari_sam2.inference.policy import TrackingPolicy
     from napari_sam2.inference.tracker import VideoTracker
     from napari_sam2.io.frames import open_frames
@@ -57,7 +132,7 @@ def track(
 
     with open_frames(stack) as frames:
         height, width = frames.shape[1:3]
-        policy = TrackingPolicy()
+        policy = replace(TrackingPolicy.for_stacks() if slices else TrackingPolicy(), smooth=smooth)
         notes = {
             "command": "track",
             "model": model,

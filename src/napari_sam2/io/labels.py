@@ -15,6 +15,7 @@ import tifffile
 
 from napari_sam2.errors import ImageError, StorageError
 from napari_sam2.io.frames import TIFF, open_frames
+from napari_sam2.io.images import open_image
 from napari_sam2.io.output import check_file, failure
 from napari_sam2.io.provenance import plain
 
@@ -44,6 +45,9 @@ class LabelWriter:
         An unsigned integer dtype; it grows as far as uint32 where a label needs it.
     provenance
         How the labels came about, kept as JSON in the TIFF's metadata; see `read_provenance`.
+    depth
+        Slices of a volume, where frames are slices: so many make a time, and the stack is written as
+        (Z, H, W) or (T, Z, H, W). 0: frames are times.
 
     Raises
     ------
@@ -61,6 +65,7 @@ class LabelWriter:
         overwrite: bool = False,
         dtype: npt.DTypeLike = np.uint16,
         provenance: Mapping[str, Any] | None = None,
+        depth: int = 0,
     ) -> None:
         self.path = Path(path)
         self.shape = tuple(int(n) for n in shape)
@@ -75,6 +80,9 @@ class LabelWriter:
             )
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ImageError(f"A label stack has shape (T, H, W), each at least 1, got {self.shape}.")
+        if depth and (depth < 0 or self.shape[0] % depth):
+            raise ImageError(f"{self.shape[0]} slices cannot be cut into volumes of {depth}.")
+        self._depth = depth
         if self.dtype.kind != "u" or self.dtype.itemsize > 4:
             raise ImageError(f"Labels are stored as uint8, uint16 or uint32, got {self.dtype}.")
         self._provenance = self._as_json(provenance)
@@ -151,7 +159,7 @@ class LabelWriter:
         self._frames.clear()
 
     def _write(self, partial: Path) -> None:
-        shape = self.shape if self.shape[0] > 1 else self.shape[1:]
+        shape, axes = self._layout()
         with partial.open("xb") as file:
             if self.path.suffix.lower() == ".npy":
                 head = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
@@ -160,7 +168,7 @@ class LabelWriter:
                     file.write(frame.tobytes())
             else:
                 size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
-                metadata = {"axes": "TYX"[-len(shape) :]} | self._provenance
+                metadata = {"axes": axes} | self._provenance
                 with tifffile.TiffWriter(file, bigtiff=size > BIGTIFF_BYTES) as tiff:
                     tiff.write(
                         self._stack(),
@@ -174,6 +182,14 @@ class LabelWriter:
                     )
             file.flush()
             os.fsync(file.fileno())
+
+    def _layout(self) -> tuple[tuple[int, ...], str]:
+        """Return the shape that is written, and a letter for each of its axes."""
+        frames, plane = self.shape[0], self.shape[1:]
+        if self._depth:
+            volumes = frames // self._depth
+            return ((volumes, self._depth, *plane), "TZYX") if volumes > 1 else ((frames, *plane), "ZYX")
+        return ((frames, *plane), "TYX") if frames > 1 else (plane, "YX")
 
     def _stack(self) -> Iterator[Array]:
         return (self[i].astype(self.dtype) for i in range(self.shape[0]))
@@ -242,7 +258,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     StorageError
         The file is missing or damaged.
     """
-    open_frames(path).close()
+    open_image(path).close()
     if Path(path).suffix.lower() not in TIFF:
         return {}
     with tifffile.TiffFile(path) as tiff:

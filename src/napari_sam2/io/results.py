@@ -39,6 +39,8 @@ class Results:
         Returns a frame as it looks, uint8 (H, W, 3).
     parents
         Mother of each daughter. What is not among `objects` is left out.
+    classes
+        What objects are, such as "mitotic", by id; empty or left out where nobody said.
     frame_axis
         T or Z: what frames follow each other along.
     spacing
@@ -64,6 +66,7 @@ class Results:
     image: Callable[[int], Array] | None = None
     picture: Callable[[int], Array] | None = None
     parents: Mapping[int, int] = field(default_factory=dict)
+    classes: Mapping[int, str] = field(default_factory=dict)
     frame_axis: str = "T"
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
@@ -121,10 +124,15 @@ class Results:
 
     @property
     def notes(self) -> dict[str, Any]:
-        """The provenance, with names and mothers of the objects, as JSON has them."""
+        """The provenance, with names, classes and mothers of the objects, as JSON has them."""
         names = {str(number): name for number, name in self.objects.items()}
+        classes = {str(number): found for number in self.objects if (found := self.class_of(number))}
         mothers = {str(child): mother for child, mother in self.lineage.items()}
-        return plain({**self.provenance, "objects": names, "parents": mothers})
+        return plain({**self.provenance, "objects": names, "classes": classes, "parents": mothers})
+
+    def class_of(self, number: int) -> str:
+        """Return what an object is, an empty text where nobody said."""
+        return self.classes.get(number, "")
 
     def labels_on(self, frame: int) -> Array:
         """Return a frame's labels, (H, W) in `dtype`.

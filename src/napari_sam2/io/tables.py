@@ -49,10 +49,11 @@ def write_tracks(results: Results, path: Path, overwrite: bool = False) -> None:
         for spot in found:
             place = [spot.t, *([spot.z] if deep else []), spot.y, spot.x]
             known = [mothers.get(spot.object_id), spot.size, spot.confidence]
-            yield [spot.object_id, *place, *known, results.objects[spot.object_id]]
+            named = [results.objects[spot.object_id], results.class_of(spot.object_id)]
+            yield [spot.object_id, *place, *known, *named]
 
     size = "volume" if deep else "area"
-    _write(results, path, overwrite, [*places, "parent", size, "confidence", "name"], rows())
+    _write(results, path, overwrite, [*places, "parent", size, "confidence", "name", "class"], rows())
 
 
 def write_measurements(results: Results, path: Path, overwrite: bool = False) -> None:
@@ -84,6 +85,7 @@ def write_measurements(results: Results, path: Path, overwrite: bool = False) ->
             yield [
                 one.object_id,
                 results.objects[one.object_id],
+                results.class_of(one.object_id),
                 one.frame,
                 *area,
                 one.y,
@@ -92,7 +94,7 @@ def write_measurements(results: Results, path: Path, overwrite: bool = False) ->
                 *known,
             ]
 
-    head = ["object_id", "name", "frame", "area", *(["area_scaled"] if scaled else []), "y", "x"]
+    head = ["object_id", "name", "class", "frame", "area", *(["area_scaled"] if scaled else []), "y", "x"]
     head += ["y0", "x0", "y1", "x1", *(f"mean_intensity{c}" for c in channels)]
     head += [*(f"max_intensity{c}" for c in channels), "confidence"]
     _write(results, path, overwrite, head, rows())

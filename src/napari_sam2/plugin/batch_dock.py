@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -81,7 +83,9 @@ class BatchDock(QWidget):
         self.work.failed.connect(self._failed)
         self.work.stopped.connect(self._stopped)
         # Nobody could stop it any more, or see what it does; what is done stays.
-        self.destroyed.connect(self.work.stop)
+        # A function, since Qt calls no method of what is being destroyed with it.
+        stop = self.work.stop
+        self.destroyed.connect(lambda: stop())
         self.form.changed.connect(self._refresh)
         listen(self, self.bridge.events.objects_changed, self._refresh)
         listen(self, self.bridge.events.image_changed, self._image_changed)
@@ -99,6 +103,8 @@ class BatchDock(QWidget):
             (self._report, self.open_report),
         ):
             button.setAutoDefault(False)
+            # Side by side in a dock of 320 pixels, whatever style there is.
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, pressed=pressed: pressed())
             buttons.addWidget(button, 1)
         self._column.addLayout(buttons)
@@ -113,11 +119,13 @@ class BatchDock(QWidget):
         self._column.addWidget(self._words)
         self._problems = QPlainTextEdit()
         self._problems.setReadOnly(True)
-        self._problems.setToolTip("All that is wrong with the plan. Nothing is done as long as anything is.")
+        self._problems.setToolTip(
+            "All that is wrong with the plan, of which nothing is done then; or why files failed."
+        )
         self._problems.setMinimumHeight(8 * self._problems.fontMetrics().lineSpacing())
         self._problems.hide()
+        self._column.addWidget(self.table, 2)
         self._column.addWidget(self._problems, 1)
-        self._column.addWidget(self.table, 1)
 
     @property
     def words(self) -> str:
@@ -126,10 +134,8 @@ class BatchDock(QWidget):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What was found to be wrong with the plan."""
-        return (
-            tuple(str(self._problems.toPlainText()).split("\n\n")) if self._problems.isVisibleTo(self) else ()
-        )
+        """What was found to be wrong with the plan, or why files failed."""
+        return tuple(line for line in str(self._problems.toPlainText()).splitlines() if line)
 
     # What the user says
 
@@ -150,6 +156,7 @@ class BatchDock(QWidget):
         if filled.said in (Said.LABELS, Said.TABLE):
             usual["model"] = choices.model
         self._only_check, self._going, self._page = only_check, False, None
+        self._problems.clear()
         self._problems.hide()
         self.table.show()
         self.table.begin(())
@@ -190,6 +197,8 @@ class BatchDock(QWidget):
     def _ended(self, outcome: Outcome) -> None:
         before = self.table.share
         self.table.end(outcome)
+        if outcome.message:
+            self._list([f"{outcome.name}: {outcome.message}"])
         if not outcome.computed:
             self._share += self.table.share - before  # no time went into that
         self._bar.setValue(round(_STEPS * self.table.share))
@@ -201,8 +210,7 @@ class BatchDock(QWidget):
     def _failed(self, error: Exception) -> None:
         problems: tuple[str, ...] = getattr(error, "problems", ())
         if problems:
-            self._problems.setPlainText("\n\n".join(f"- {' '.join(problem.split())}" for problem in problems))
-            self._problems.show()
+            self._list(problems)
             self.table.hide()
             count = len(problems)
             self._end(f"The plan has {count} problem{'s' * (count != 1)}; nothing was done.")
@@ -228,6 +236,11 @@ class BatchDock(QWidget):
         if share > 0.01:
             text += f". {duration(passed / share * (1 - self.table.share))} left"
         self._say(f"{text}.")
+
+    def _list(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            self._problems.appendPlainText(f"{' '.join(problem.split())}\n")
+        self._problems.show()
 
     def _say(self, text: str) -> None:
         self._words.setText(text)
@@ -284,7 +297,7 @@ class BatchDock(QWidget):
             f"Open the report in a browser: {self._page}" if self._page else "Open the report in a browser.",
             "" if self._page else "It is written when all files are done.",
         )
-        self.form.setEnabled(not running)
+        self.form.lock(why if running else "")
 
 
 def _read(filled: Filled, usual: dict[str, str | None], template: Template | None) -> Plan:

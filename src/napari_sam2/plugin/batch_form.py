@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QSpinBox,
@@ -87,6 +86,7 @@ class BatchForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._tips: dict[QWidget, str] = {}
         self._form = QFormLayout()
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         column = QVBoxLayout(self)
@@ -116,7 +116,7 @@ class BatchForm(QWidget):
             "Prompts, names, divisions, model and directions; hidden objects are left out."
         )
         self._form.addRow("", self._session)
-        row = QHBoxLayout()
+        rows = QVBoxLayout()
         self.labels = QLineEdit("labels/{stem}.tif")
         self.labels.setToolTip(
             "The label image of each file, named from the folder.\n"
@@ -128,11 +128,11 @@ class BatchForm(QWidget):
         self.frame.setPrefix("of frame ")
         self.frame.setToolTip("The frame that the labels belong to.")
         self.frame.valueChanged.connect(self.changed)
-        row.addWidget(self.labels, 1)
-        row.addWidget(self.frame)
+        rows.addWidget(self.labels)
+        rows.addWidget(self.frame)
         self._labels = QWidget()
-        row.setContentsMargins(0, 0, 0, 0)
-        self._labels.setLayout(row)
+        rows.setContentsMargins(0, 0, 0, 0)
+        self._labels.setLayout(rows)
         self._form.addRow("", self._labels)
         self.table = PathRow("The table (.csv): image, object, frame, y, x, ...", "prompts.csv")
         self.table.offer("A table of prompts ...", Wanted.FILE, TABLES)
@@ -159,7 +159,6 @@ class BatchForm(QWidget):
 
     def _build_workers(self) -> None:
         dask = find_spec("distributed") is not None
-        row = QHBoxLayout()
         self.where = QComboBox()
         self.where.addItem("this computer", False)
         self.where.addItem("a Dask cluster", True)
@@ -176,14 +175,13 @@ class BatchForm(QWidget):
         self.workers.valueChanged.connect(
             lambda count: self.workers.setSuffix(" process" if count == 1 else " processes")
         )
-        row.addWidget(self.where, 1)
-        row.addWidget(self.workers, 1)
-        self._form.addRow("on", row)
+        self._form.addRow("on", self.where)
+        self._form.addRow("with", self.workers)
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("tcp://host:8786")
         self.scheduler.setToolTip("The address of the scheduler. Files have the same names for its workers.")
         self.scheduler.textEdited.connect(self.changed)
-        self._form.addRow("", self.scheduler)
+        self._form.addRow("at", self.scheduler)
 
     def _build_more(self, column: QVBoxLayout) -> None:
         inside = QWidget()
@@ -224,6 +222,18 @@ class BatchForm(QWidget):
         """Fill in a folder, where nothing is said yet."""
         if not self.path.text:
             self.path.set(folder)
+
+    def lock(self, why: str) -> None:
+        """Let nothing be changed, and say why on every part of it; an empty reason lets go."""
+        if bool(why) == bool(self._tips):
+            return
+        self.setEnabled(not why)
+        if why:
+            self._tips = {one: one.toolTip() for one in self.findChildren(QWidget) if one.toolTip()}
+        for widget, tip in self._tips.items():
+            widget.setToolTip(f"{tip}\nNot now: {why}" if why else tip)
+        if not why:
+            self._tips = {}
 
     @property
     def chosen(self) -> Said:
@@ -299,6 +309,6 @@ class BatchForm(QWidget):
         ):
             self._form.setRowVisible(row, shown)
         cluster = bool(self.where.currentData())
-        self.workers.setVisible(not cluster)
+        self._form.setRowVisible(self.workers, not cluster)
         self._form.setRowVisible(self.scheduler, cluster)
         self.changed.emit()

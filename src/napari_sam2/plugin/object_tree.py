@@ -20,8 +20,8 @@ from napari_sam2.plugin.object_table import Row
 from napari_sam2.prompts import ObjectId
 
 _SIGN = 22
-_CLASS = 84
-"""Pixels that classes get at the most: names need the rest."""
+_NAMES = 110
+"""Pixels that names keep; classes get more than their title takes only where there is more."""
 
 
 class ObjectTree(QTreeWidget):
@@ -59,6 +59,7 @@ class ObjectTree(QTreeWidget):
         self._rows: dict[ObjectId, Row] = {}
         self._colors: dict[ObjectId, QColor] = {}
         self._showing = False
+        self._longest = 0
         self.setColumnCount(6)
         self.setHeaderLabels(["Object", "Class", "Frames", "Least", "", ""])
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -137,13 +138,30 @@ class ObjectTree(QTreeWidget):
         self._showing = False
 
     def _fit(self, frames: int, classes: Collection[str]) -> None:
-        """Give the numbers the room that they need, classes up to a bound, and the names all the rest."""
-        header, metrics = self.header(), self.fontMetrics()
-        for column, texts in ((CLASS, classes), (FRAMES, (f"{frames}/{frames}",)), (DOUBT, ("0.00",))):
-            room = max(map(metrics.horizontalAdvance, (*texts, self.headerItem().text(column)))) + 14
-            room = min(room, _CLASS) if column == CLASS else room
-            if header.sectionSize(column) != room:
-                header.resizeSection(column, room)
+        """Give the numbers the room that they need, and names and classes the rest."""
+        for column, text in ((FRAMES, f"{frames}/{frames}"), (DOUBT, "0.00")):
+            self._resize(column, self._room(text, self.headerItem().text(column)))
+        self._longest = self._room(*classes)
+        self._share()
+
+    def _share(self) -> None:
+        """Let the longest class be read, as far as names keep what they need."""
+        others = sum(map(self.header().sectionSize, (FRAMES, DOUBT, SHOWN, LOCKED)))
+        title = self._room(self.headerItem().text(CLASS))
+        spare = self.viewport().width() - others - _NAMES
+        self._resize(CLASS, max(title, min(self._longest, spare)))
+
+    def _room(self, *texts: str) -> int:
+        return max(map(self.fontMetrics().horizontalAdvance, texts), default=0) + 14
+
+    def _resize(self, column: int, room: int) -> None:
+        if self.header().sectionSize(column) != room:
+            self.header().resizeSection(column, room)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Share the new width."""
+        super().resizeEvent(event)
+        self._share()
 
     def show_current(self, object_id: ObjectId) -> None:
         """Move to a line without telling anybody; a selection that holds it is left alone."""
