@@ -2,41 +2,25 @@
 
 A frame in the middle of a video costs an image encoding and, for each object, memory attention over 7 maps
 and 16 pointers (28,736 keys at 1024 px), mask decoding and memory encoding. Both get the same random weights
-under their own names, and the same random memories; their mask logits have to agree before anything is timed.
-Then they take turns (A B A B) in one process, so that whatever else the machine does falls on both; the best
-repeat counts.
-
-Run it from a checkout with ``pip install -e .[bench]``::
-
-    python -m bench.propagated_frame --objects 1 4 --repeats 2 --threads 1 --size tiny --csv speed.csv
+under their own names, and the same random memories; their mask logits have to agree before
+anything is timed (`bench.speed`).
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import platform
-import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from torch import Tensor
 from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
-from bench.transformers_weights import transformers_model
 from napari_sam2.imaging.intensity import IntensityMap
-from napari_sam2.inference.pixels import to_model_pixels
 from napari_sam2.inference.policy import TrackingPolicy
 from napari_sam2.inference.track_state import ObjectTrack, TrackState
 from napari_sam2.inference.tracker import VideoTracker
-from napari_sam2.model.config import ModelConfig, released
+from napari_sam2.model.config import ModelConfig
 from napari_sam2.model.positions import sine_map
 from napari_sam2.model.sam2 import SAM2
 from napari_sam2.model.values import MaskPrediction
@@ -72,20 +56,6 @@ class Outcome:
 
     logits: Tensor
     memories: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that one run took, of the processor and on the clock."""
-
-    cpu: float
-    wall: float
-
-
-Run = Callable[[], Any]
-Case = Callable[[], tuple[Run, Run]]
-"""Gives the two runs to time, fresh every time, ours first."""
-Results = dict[str, list[tuple[Timing, Timing]]]
 
 
 def random_model(config: ModelConfig, seed: int) -> SAM2:
@@ -188,114 +158,3 @@ def check(ours: Outcome, theirs: Outcome) -> str:
     if len(ours.logits) > 1:
         line += f", of two objects' logits {float((ours.logits[0] - ours.logits[1]).abs().max()):.2g}"
     return f"{line}; of new memories {float(remembered):.1e} of their standard deviation (stored as bfloat16)"
-
-
-def timed(run: Run) -> Timing:
-    """Run once."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    run()
-    return Timing(time.process_time() - cpu, time.perf_counter() - wall)
-
-
-def take_turns(name: str, case: Case, repeats: int) -> list[tuple[Timing, Timing]]:
-    """Time both, one after the other."""
-    turns = []
-    for _ in range(repeats):
-        ours, theirs = case()
-        turns.append((timed(ours), timed(theirs)))
-        print(f"  {name}: ours {turns[-1][0].cpu:.2f} s, transformers {turns[-1][1].cpu:.2f} s", flush=True)
-    return turns
-
-
-def processor() -> str:
-    """Name the CPU."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", info.read_text() if info.exists() else "")
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def table(results: Results) -> str:
-    """Return the best of the repeats as a Markdown table."""
-    rows = [
-        "| | ours, CPU s | transformers, CPU s | ratio | ours, wall s | transformers, wall s | ratio |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, turns in results.items():
-        cells = []
-        for clock in ("cpu", "wall"):
-            ours, theirs = (min(getattr(turn[side], clock) for turn in turns) for side in (0, 1))
-            cells += [f"{ours:.2f}", f"{theirs:.2f}", f"**{theirs / ours:.2f}**"]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def write_csv(path: Path, machine: dict[str, Any], results: Results) -> None:
-    """Write every single run, with the machine in each row."""
-    rows = [
-        {**machine, "case": name, "of": who, "repeat": number, "cpu_s": run.cpu, "wall_s": run.wall}
-        for name, turns in results.items()
-        for number, turn in enumerate(turns, start=1)
-        for who, run in zip(("ours", "transformers"), turn, strict=True)
-    ]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="One propagated frame, ours beside transformers'.")
-    parser.add_argument("--objects", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--size", default="tiny", choices=["tiny", "small", "base_plus", "large"])
-    parser.add_argument("--image-size", type=int, default=1024, help="smaller for a quick look")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--csv", type=Path)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Compare, time, report."""
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.set_grad_enabled(False)
-    config = replace(released(f"sam2.1_hiera_{args.size}"), image_size=args.image_size)
-    model = random_model(config, args.seed)
-    other = transformers_model(config, model.to_official())
-    shape = (config.image_size, config.image_size, 3)
-    image = np.random.default_rng(args.seed).integers(0, 256, shape, dtype=np.uint8)
-    pixels = to_model_pixels(IntensityMap.identity()(image), config.image_size, model.device)
-    machine = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "cpu": processor(),
-        "threads": args.threads,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "attention": other.config._attn_implementation,
-        "model": f"sam2.1_hiera_{args.size}",
-        "image_size": config.image_size,
-    }
-    print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    ours, theirs = Ours(model, image), Theirs(other, pixels, config)
-    encoders = (lambda: model.encode(pixels)), (lambda: other.get_image_features(pixels))
-    cases: dict[str, Case] = {"encoder alone": lambda: encoders}
-    for objects in args.objects:
-        bank = Bank.random(config, objects, args.seed)
-        own, other_own = ours.run(ours.state(bank)), theirs.run(theirs.state(bank))  # also warms up
-        print(f"{objects} object(s): {check(ours.outcome(own), theirs.outcome(other_own))}", flush=True)
-
-        def prepare(bank: Bank = bank) -> tuple[Run, Run]:
-            state, session = ours.state(bank), theirs.state(bank)
-            return (lambda: ours.run(state)), (lambda: theirs.run(session))
-
-        cases[f"one frame, {objects} object{'s' * (objects > 1)}"] = prepare
-    results = {name: take_turns(name, case, args.repeats) for name, case in cases.items()}
-    print(f"\n{table(results)}")
-    if args.csv:
-        write_csv(args.csv, machine, results)
-
-
-if __name__ == "__main__":
-    main()

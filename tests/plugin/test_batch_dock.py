@@ -161,6 +161,26 @@ def test_a_file_says_itself_what_to_follow(desk: Desk, plate: Path) -> None:
     assert form.chosen.name == "SESSION"
 
 
+@pytest.mark.parametrize(
+    ("path", "said", "names"),
+    [
+        ("plate", "LABELS", {"device", "model"}),
+        ("plate", "TABLE", {"device", "model"}),
+        ("prompts.csv", "FILE", {"device", "model"}),
+        ("plate", "SESSION", {"device"}),
+        ("plan.json", "FILE", set()),
+    ],
+)
+def test_the_model_is_the_windows_unless_something_says_another(
+    path: str, said: str, names: set[str]
+) -> None:
+    from napari_sam2.plugin.batch_order import Filled, Said, usual
+    from napari_sam2.plugin.choices import Choices
+
+    found = usual(Filled(Path(path), Said[said]), Choices("large", "cpu"))
+    assert found.items() == {key: {"device": "cpu", "model": "large"}[key] for key in names}.items()
+
+
 def test_the_folder_of_the_image_is_suggested(desk: Desk, plate: Path) -> None:
     desk.bridge.image = SimpleNamespace(source=SimpleNamespace(path=str(plate / "well1.tif")))
     desk.bridge.events.image_changed.emit()

@@ -2,6 +2,8 @@
 
 import ast
 import warnings
+from collections.abc import Callable
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +14,7 @@ from napari_sam2.plugin.keymap import Action
 from napari_sam2.plugin.preferences import Preferences, read
 from napari_sam2.plugin.samples import dividing_nuclei
 from tests.plugin.conftest import no_window
+from tests.plugin.stand_in import wait
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,16 @@ def test_what_commands_name_can_be_imported(manifest: Any) -> None:
     if why:
         pytest.skip(why)
     manifest.validate_imports()
+
+
+def test_every_widget_opens_in_a_window(manifest: Any, new_viewer: Callable[[], Any]) -> None:
+    viewer = new_viewer()
+    names = {command.id: str(command.python_name) for command in manifest.contributions.commands}
+    for entry in manifest.contributions.widgets:
+        module, _, name = names[entry.command].partition(":")
+        dock = getattr(import_module(module), name)(viewer)
+        viewer.window.add_dock_widget(dock, name=entry.display_name)
+        wait(dock.isVisible)
 
 
 def test_every_contribution_has_its_command(manifest: Any) -> None:

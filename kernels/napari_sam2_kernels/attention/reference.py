@@ -11,7 +11,7 @@ from torch import Tensor
 _QUERIES, _KEYS = 512, 1024
 
 
-def narrow_attention(
+def plain_attention(
     query: Float[Tensor, "b heads n c"],
     key: Float[Tensor, "b heads m c"],
     value: Float[Tensor, "b heads m v"],

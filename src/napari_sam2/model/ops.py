@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_sam2_kernels.attention import narrow_attention
+from napari_sam2_kernels.attention import narrow_attention, packed_pays
 
 _SCORES = 2**25
 """Scores whose position terms are written out at once: 128 MB of float32, of several GB for a large map."""
+
+_SMALL = 2**18
+"""Scores a head that are never too many to be written out at once: a window's."""
 
 
 def attend(
@@ -36,10 +39,13 @@ def attend(
     """
     batch = max(query.shape[0], key.shape[0], value.shape[0])
     query, key, value = (x.expand(batch, -1, -1, -1) for x in (query, key, value))
-    if value.shape[-1] != key.shape[-1]:
+    if value.shape[-1] != key.shape[-1] or packed_pays(query, key, value):
         return narrow_attention(query, key, value)
-    if query.device.type == "cpu" and torch.is_grad_enabled() and key.requires_grad:
-        # The backward pass of torch's fused attention takes several times this on a CPU.
+    learns = torch.is_grad_enabled() and key.requires_grad
+    halves = query.dtype is torch.bfloat16 and query.shape[-2] * key.shape[-2] <= _SMALL
+    if query.device.type == "cpu" and (learns or halves):
+        # On a CPU the backward pass of torch's fused attention takes several times this, and bfloat16 gains
+        # nothing in it.
         return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1) @ value
     return F.scaled_dot_product_attention(query, key, value)
 

@@ -26,7 +26,8 @@ from qtpy.QtWidgets import (
 
 from napari_sam2.errors import Sam2Error
 from napari_sam2.plugin.attach import bridge_of
-from napari_sam2.plugin.batch_form import BatchForm, Filled, Said
+from napari_sam2.plugin.batch_form import BatchForm
+from napari_sam2.plugin.batch_order import Said, order, read, told, usual, why_not
 from napari_sam2.plugin.batch_table import BatchTable
 from napari_sam2.plugin.batch_work import BatchWork, Row
 from napari_sam2.plugin.bridge import Bridge
@@ -34,10 +35,8 @@ from napari_sam2.plugin.listening import listen
 from napari_sam2.plugin.track_panel import duration
 
 if TYPE_CHECKING:
-    from napari_sam2.batch.apart import Order, Report
+    from napari_sam2.batch.apart import Report
     from napari_sam2.batch.outcome import Note, Outcome
-    from napari_sam2.batch.plan import Plan
-    from napari_sam2.batch.template import Template
 
 _STEPS = 1000
 _TICK_MS = 500
@@ -147,14 +146,17 @@ class BatchDock(QWidget):
         only_check
             Whether to begin nothing.
         """
-        if self.form.why_not(self._no_session()) or self.work.running:
+        if self.form.why_not(why_not(self.bridge.session)) or self.work.running:
             return
-        filled = self.form.filled()
-        template = self._template() if filled.said is Said.SESSION else None
-        choices = self.bridge.choices
-        usual = {} if filled.said is Said.FILE else {"device": choices.device}
-        if filled.said in (Said.LABELS, Said.TABLE):
-            usual["model"] = choices.model
+        from napari_sam2.session_prompts import template_of_open
+
+        filled, choices = self.form.filled(), self.bridge.choices
+        session = self.bridge.session
+        template = (
+            template_of_open(session, choices.model)
+            if session is not None and filled.said is Said.SESSION
+            else None
+        )
         self._only_check, self._going, self._page = only_check, False, None
         self._problems.clear()
         self._problems.hide()
@@ -163,7 +165,9 @@ class BatchDock(QWidget):
         self._bar.setValue(0)
         self._say("Looking through the files ...")
         self.work.start(
-            partial(_read, filled, usual, template), partial(_order, filled), only_check=only_check
+            partial(read, filled, usual(filled, choices), template),
+            partial(order, filled),
+            only_check=only_check,
         )
         self._refresh()
 
@@ -254,35 +258,13 @@ class BatchDock(QWidget):
             self.form.suggest(Path(source.path).absolute().parent)
         self._refresh()
 
-    def _no_session(self) -> str:
-        """Return why the session cannot be applied; empty if it can."""
-        session = self.bridge.session
-        if session is None:
-            return "Open an image and prompt its objects first, or apply something else."
-        if not any(session.prompts(number) for number, row in session.objects.items() if not row.hidden):
-            return (
-                "Nothing is prompted in the chosen image yet: click on its objects, or apply something else."
-            )
-        return ""
-
-    def _template(self) -> Template:
-        from napari_sam2.session_prompts import template_of_open
-
-        session = self.bridge.session
-        assert session is not None
-        return template_of_open(session, self.bridge.choices.model)
-
     def _refresh(self) -> None:
-        none, session = self._no_session(), self.bridge.session
+        session = self.bridge.session
+        none = why_not(session)
         if session is None or none:
             self.form.describe_session(none)
         else:
-            given = [session.prompts(number) for number, row in session.objects.items() if not row.hidden]
-            objects, prompts = sum(bool(one) for one in given), sum(len(one) for one in given)
-            self.form.describe_session(
-                f"{objects} object{'s' * (objects != 1)}, prompted {prompts} time{'s' * (prompts != 1)}, of "
-                f"{self.bridge.status.image}"
-            )
+            self.form.describe_session(f"{told(session)}, of {self.bridge.status.image}")
         running = self.work.running
         why = "It is under way." if running else self.form.why_not(none)
         _enable(self._check, "List all that is wrong with the plan, and do nothing.", why)
@@ -298,22 +280,6 @@ class BatchDock(QWidget):
             "" if self._page else "It is written when all files are done.",
         )
         self.form.lock(why if running else "")
-
-
-def _read(filled: Filled, usual: dict[str, str | None], template: Template | None) -> Plan:
-    """Return the plan of the form; the template is that of the session that was open then."""
-    from napari_sam2.batch.sources import read_plan
-    from napari_sam2.session_prompts import template_of
-
-    if template is None:
-        return read_plan(filled.path, {**usual, **filled.wishes}, template_of)
-    return read_plan(filled.path, {**usual, **filled.wishes, "session": "open"}, lambda _: template)
-
-
-def _order(filled: Filled, plan: Plan) -> Order:
-    from napari_sam2.batch.apart import Order
-
-    return Order(plan, filled.workers, filled.scheduler, filled.overwrite)
 
 
 def _enable(button: QPushButton, tip: str, why: str) -> None:

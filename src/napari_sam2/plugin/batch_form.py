@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,21 +20,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2.io.export_kind import ExportKind
+from napari_sam2.plugin.batch_order import Filled, Said
 from napari_sam2.plugin.path_row import PathRow, Wanted
 from napari_sam2.plugin.section import Section
 
 PLAN_FILES = "Plans and tables (*.json *.csv)"
 TABLES = "Tables of prompts (*.csv)"
 NO_DASK = "Dask is not installed: pip install 'napari-sam2[batch]'."
-
-
-class Said(Enum):
-    """What says what to follow."""
-
-    SESSION = "this session"
-    LABELS = "label images"
-    TABLE = "a table"
-    FILE = "the file itself"
 
 
 _SAID = {
@@ -51,32 +41,6 @@ _WAYS = {
     "backward": ("backward", "From each prompt to the beginning."),
     "both": ("both ways", "From each prompt to the end and to the beginning."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What the form says.
-
-    Attributes
-    ----------
-    path
-        A folder, a table or a plan.
-    said
-        What says what to follow.
-    wishes
-        As `napari_sam2.batch.sources.read_plan` takes them, but for the session.
-    workers, scheduler
-        As of an `Order`.
-    overwrite
-        Whether outputs of others may be replaced.
-    """
-
-    path: Path
-    said: Said
-    wishes: dict[str, Any] = field(default_factory=dict)
-    workers: int = 1
-    scheduler: str | None = None
-    overwrite: bool = False
 
 
 class BatchForm(QWidget):

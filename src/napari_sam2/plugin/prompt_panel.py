@@ -47,9 +47,7 @@ class PromptPanel(QWidget):
         self._tools: dict[Tool, QPushButton] = {}
         tools = QButtonGroup(self)
         for tool, (text, tip) in _TOOLS.items():
-            button = self._controls.button(
-                Control.PROMPT, text, tip, partial(bridge.choose_tool, tool)
-            )
+            button = self._controls.button(Control.PROMPT, text, tip, partial(bridge.choose_tool, tool))
             button.setCheckable(True)
             tools.addButton(button)
             above.addWidget(button, 1)

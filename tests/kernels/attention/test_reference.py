@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam2_kernels.attention import narrow_attention, reference
+from napari_sam2_kernels.attention import reference
+from napari_sam2_kernels.attention.reference import plain_attention
 
 
 def tensors(batch: int, heads: int, rows: int, columns: int, wide: int, narrow: int) -> list[Tensor]:
@@ -33,7 +34,7 @@ def truth(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 )
 def test_against_float64(shape: tuple[int, int, int, int, int, int]) -> None:
     query, key, value = tensors(*shape)
-    found = narrow_attention(query, key, value)
+    found = plain_attention(query, key, value)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, truth(query, key, value).float(), atol=2e-6, rtol=1e-5)
 
@@ -47,14 +48,14 @@ def test_block_edges(
     monkeypatch.setattr(reference, "_QUERIES", queries)
     monkeypatch.setattr(reference, "_KEYS", keys)
     query, key, value = tensors(2, 2, rows, columns, 6, 3)
-    found = narrow_attention(query, key, value)
+    found = plain_attention(query, key, value)
     torch.testing.assert_close(found, truth(query, key, value).float(), atol=2e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("columns", [1023, 1024, 1025, 2049])
 def test_more_keys_than_a_block_takes(columns: int) -> None:
     query, key, value = tensors(1, 1, 513, columns, 6, 3)
-    found = narrow_attention(query, key, value)
+    found = plain_attention(query, key, value)
     torch.testing.assert_close(found, truth(query, key, value).float(), atol=2e-6, rtol=1e-5)
 
 
@@ -62,7 +63,7 @@ def test_a_larger_score_in_a_later_block_takes_over(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reference, "_KEYS", 4)
     query, key, value = tensors(1, 1, 5, 16, 6, 3)
     key = key * torch.linspace(0.01, 60, 16)[:, None]
-    found = narrow_attention(query, key, value)
+    found = plain_attention(query, key, value)
     torch.testing.assert_close(found, truth(query, key, value).float(), atol=1e-5, rtol=1e-4)
 
 
@@ -70,20 +71,20 @@ def test_views_as_the_network_gives_them() -> None:
     query, key, value = tensors(1, 1, 9, 14, 6, 3)
     shared = query.expand(4, -1, -1, -1)
     keys, values = key.transpose(-1, -2).contiguous().transpose(-1, -2), value.expand(4, -1, -1, -1)
-    found = narrow_attention(shared, keys.expand(4, -1, -1, -1), values)
+    found = plain_attention(shared, keys.expand(4, -1, -1, -1), values)
     torch.testing.assert_close(found[3], truth(query, key, value)[0].float(), atol=2e-6, rtol=1e-5)
 
 
 def test_large_scores_do_not_overflow() -> None:
     query, key, value = tensors(1, 1, 6, 10, 4, 3)
-    found = narrow_attention(query * 1e3, key * 1e3, value)
+    found = plain_attention(query * 1e3, key * 1e3, value)
     torch.testing.assert_close(found, truth(query * 1e3, key * 1e3, value).float(), atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_equal_those_of_float64() -> None:
     ours = [x.requires_grad_() for x in tensors(2, 1, 7, 9, 6, 3)]
     theirs = [x.detach().double().requires_grad_() for x in ours]
-    narrow_attention(*ours).square().sum().backward()
+    plain_attention(*ours).square().sum().backward()
     truth(*theirs).square().sum().backward()
     for own, other in zip(ours, theirs, strict=True):
         assert own.grad is not None and other.grad is not None
@@ -92,6 +93,6 @@ def test_gradients_equal_those_of_float64() -> None:
 
 def test_bfloat16_keeps_its_type() -> None:
     query, key, value = (x.bfloat16() for x in tensors(1, 1, 12, 20, 8, 4))
-    found = narrow_attention(query, key, value)
+    found = plain_attention(query, key, value)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), truth(query, key, value), atol=0.03, rtol=0.03)
