@@ -14,6 +14,7 @@ from napari_sam2.plugin.keymap import Action, Shortcut
 from napari_sam2.plugin.run_report import RunReport, ending
 from napari_sam2.plugin.sitting import Sitting
 from napari_sam2.plugin.status import Model
+from napari_sam2.plugin.turn_taking import TurnTaking
 from napari_sam2.prompts import FrameIndex, ObjectId
 from napari_sam2.session.worker import Outcome, Ticket
 
@@ -53,6 +54,8 @@ class News:
         self._frame = frame
         self._shortcuts = shortcuts
         self._report = RunReport()
+        self._turns = TurnTaking()
+        board.events.status_changed.connect(lambda status: self._turns.hurry(status.running))
         self._ticket_done.connect(self._done, thread="main")
         self._timer = QTimer(parent)
         self._timer.setInterval(TICK_MS)
@@ -109,6 +112,7 @@ class News:
 
     def close(self) -> None:
         """Draw no more."""
+        self._turns.hurry(False)
         self._timer.stop()
 
     def _progress(self, done: int, total: int) -> None:
