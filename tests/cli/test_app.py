@@ -83,9 +83,8 @@ def test_track_with_bad_input(stack: str, clicks: list[str], model: str, words: 
 
 @pytest.mark.usefixtures("folder")
 def test_track_without_an_object() -> None:
-    _fails(
-        ["track", "good.tif", "-m", "model.safetensors", "-o", "labels.tif"], 2, "Missing option '--object'"
-    )
+    given = ["track", "good.tif", "-m", "model.safetensors", "-o", "labels.tif"]
+    _fails(given, 2, "say where an object is, or ask for")
 
 
 def test_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
