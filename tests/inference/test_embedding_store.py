@@ -193,7 +193,8 @@ for turn in range(40):
 
 def test_processes_share_a_folder(tmp_path: Path) -> None:
     size = len(_file_of(tmp_path / "size"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    found = [str(Path(__file__).parents[2]), *map(os.path.abspath, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
     processes = [
         subprocess.Popen([sys.executable, "-c", PROGRAM, str(6 * size), step], cwd=tmp_path, env=environment)
         for step in ("3", "5")

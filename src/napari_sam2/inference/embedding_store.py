@@ -29,6 +29,7 @@ _KEPT_SHARE = 0.9
 
 _PART_SECONDS = 3600.0
 """Age from which on an unfinished file was surely left by a killed process."""
+_PARTS = ("features", "middle", "fine")
 
 
 class EmbeddingStore:
@@ -70,7 +71,16 @@ class EmbeddingStore:
         path = self._path(key)
         try:
             parts = load(path.read_bytes())
-            found = ImageEmbedding(parts["features"], parts["middle"], parts["fine"])
+            last = parts["channels_last"].tolist()
+            # Laid out as they were, and where torch puts its own: else some kernels round differently.
+            found = ImageEmbedding(
+                *(
+                    parts[name].clone(
+                        memory_format=torch.channels_last if layout else torch.contiguous_format
+                    )
+                    for name, layout in zip(_PARTS, last, strict=True)
+                )
+            )
             whole = torch.equal(parts["checksum"], torch.tensor(_checksum(key, found)))
         except (OSError, SafetensorError, KeyError, ValueError):
             # Gone, cut short or overwritten by something else: encoding puts a good one in its place.
@@ -84,9 +94,13 @@ class EmbeddingStore:
         if not self._writable or embedding.nbytes > _KEPT_SHARE * self.budget:
             return
         whole = embedding.to(torch.device("cpu"))
-        parts = {"features": whole.features, "middle": whole.middle, "fine": whole.fine}
-        parts = {name: part.contiguous() for name, part in parts.items()}
-        data = save({**parts, "checksum": torch.tensor(_checksum(key, whole))})
+        parts = {name: getattr(whole, name) for name in _PARTS}
+        last = [
+            part.is_contiguous(memory_format=torch.channels_last) and not part.is_contiguous()
+            for part in parts.values()
+        ]
+        notes = {"checksum": torch.tensor(_checksum(key, whole)), "channels_last": torch.tensor(last)}
+        data = save({**{name: part.contiguous() for name, part in parts.items()}, **notes})
         path = self._path(key)
         part = path.with_name(f"{path.stem}.{secrets.token_hex(4)}{_PART}")
         try:
